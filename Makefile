@@ -1,0 +1,43 @@
+# `make demo` shows the whole story, `make test` checks everything this machine can run.
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1 -- \2/p' $(firstword $(MAKEFILE_LIST))
+
+demo: env  ## generate a project, release its model twice, get the first one back
+	sh tools/demo.sh
+
+test: env  ## everything this machine can run; what it cannot is skipped with its reason
+	pytest tests -n 2 --dist loadfile
+
+fast: env  ## the tests that need no built model
+	pytest tests -n 2 --dist loadfile -m "not slow"
+
+lint: env  ## look for mistakes in the code
+	ruff check .
+	ruff format --check .
+
+golden: env  ## renew tests/golden after a change of the template, for the diff that reviewers read
+	python tests/golden.py
+
+sample: env  ## draw the bundled sample again
+	python tools/sample.py "{{cookiecutter.project_slug}}/data/raw/requests.jsonl"
+
+benchmark: env  ## measure the times of benchmarks/README.md
+	python benchmarks/run.py
+
+locks: env  ## pin the newest versions, for the template and for the projects that it makes
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	    --no-annotate --upgrade pyproject.toml -o requirements.lock
+	sh tools/locks.sh
+
+env: .venv/.made
+
+.venv/.made: requirements.lock
+	rm -rf .venv
+	python3 -m venv .venv
+	.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	touch $@
+
+.PHONY: help demo test fast lint golden sample benchmark locks env

@@ -1,0 +1,96 @@
+"""One generated project with its environment and its first model, shared by all tests."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from bake import bake
+
+# As nasty as a folder's name may be: only `:`, which would split PATH, is left out.
+OBSCURE = "a b 'ü' & $x; 日本 #%,=@~ (1) [2]"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def neutral_environment():
+    """A git identity of the tests' own, and nothing of the caller's that names another project."""
+    for name in ("VIRTUAL_ENV", "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
+        os.environ.pop(name, None)
+    for role in ("AUTHOR", "COMMITTER"):
+        os.environ[f"GIT_{role}_NAME"] = "Test"
+        os.environ[f"GIT_{role}_EMAIL"] = "test@example.org"
+    os.environ["GIT_CONFIG_GLOBAL"] = os.devnull
+
+
+class Project:
+    """A generated project on the disk, and how to run something in it as its users would."""
+
+    def __init__(self, root: Path):
+        self.root = root
+
+    def run(self, *command, check=True, cwd=None, **environ):
+        """Run `command` with the project's environment active; returns the finished process."""
+        path = os.pathsep.join([str(self.root / ".venv/bin"), os.environ["PATH"]])
+        done = subprocess.run(
+            [str(word) for word in command],
+            cwd=cwd or self.root,
+            env={**os.environ, "PATH": path, **environ},
+            capture_output=True,
+            text=True,
+        )
+        if check and done.returncode:
+            raise AssertionError(f"{command} left {done.returncode}\n{done.stdout}\n{done.stderr}")
+        return done
+
+    def read(self, name: str) -> str:
+        return (self.root / name).read_text(encoding="utf-8")
+
+    def write(self, name: str, text: str) -> None:
+        (self.root / name).write_text(text, encoding="utf-8", newline="\n")
+
+    def replace(self, name: str, old: str, new: str) -> None:
+        """Replace the only occurrence of `old` in the file `name`."""
+        text = self.read(name)
+        assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {name}"
+        self.write(name, text.replace(old, new))
+
+    def commit(self, message: str) -> str:
+        """Commit everything; returns the commit's hash."""
+        self.run("git", "add", "--all")
+        self.run("git", "commit", "--quiet", "--message", message)
+        return self.run("git", "rev-parse", "HEAD").stdout.strip()
+
+    def copy(self, root: Path) -> "Project":
+        """The same project at `root`, with its data, cache and model and its own environment."""
+        root.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(self.root, root, symlinks=True, ignore=shutil.ignore_patterns(".venv"))
+        copied = Project(root)
+        copied.run("make", "env")
+        return copied
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory, worker_id) -> Project:
+    """The default project, its model built and committed. Shared, so tests change a copy only."""
+    shared = tmp_path_factory.getbasetemp()
+    if worker_id != "master":
+        shared = shared.parent
+    folder = shared / OBSCURE
+    with FileLock(shared / "built.lock"):
+        if not (folder / "done").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            project = Project(bake(folder))
+            project.run("make")
+            project.commit("First model")
+            (folder / "done").touch()
+    return Project(folder / "altruism")
+
+
+@pytest.fixture
+def project(built, tmp_path) -> Project:
+    """A copy of the built project, for one test to do with as it likes."""
+    return built.copy(tmp_path / "altruism")

@@ -1,0 +1,55 @@
+#!/bin/sh
+# The whole story on the bundled sample: release a model, change it, release again, get the first one
+# back in a fresh clone, and compare its bytes. Exits non-zero if they are not the first model's.
+set -eu
+template=$(cd "$(dirname "$0")/.." && pwd)
+folder=$template/demo
+rm -rf "$folder"
+mkdir "$folder"
+cd "$folder"
+# The demo's commits need an author, and a new machine has none.
+export GIT_AUTHOR_NAME=Demo GIT_AUTHOR_EMAIL=demo@example.org
+export GIT_COMMITTER_NAME=Demo GIT_COMMITTER_EMAIL=demo@example.org
+
+say() { printf '\n== %s\n' "$*"; }
+show() { printf '$ %s\n' "$*"; "$@"; }
+quietly() { printf '$ %s\n' "$*"; "$@" >log 2>&1 || { cat log; exit 1; }; }
+model() { md5sum models/model.joblib | cut -d' ' -f1; }
+
+say "Start a project"
+quietly cookiecutter --no-input "$template"
+cd altruism
+
+say "Build its model and release it as v1.0.0"
+show make --silent
+quietly git add --all
+quietly git commit -m "First model"
+quietly make push
+quietly git tag -a altruism@v1.0.0 -m "First release"
+first=$(model)
+
+say "Change a parameter, build, and release v2.0.0"
+show sed -i.old 's/estimator: logistic_regression/estimator: multinomial_nb/' params.yaml
+rm params.yaml.old
+show make --silent
+show make --silent metrics
+quietly git add --all
+quietly git commit -m "Naive Bayes instead"
+quietly make push
+quietly git tag -a altruism@v2.0.0 -m "Second release"
+second=$(model)
+
+say "Go back to v1.0.0 in a fresh clone"
+cd ..
+quietly git clone altruism recovered
+cd recovered
+quietly git checkout altruism@v1.0.0
+quietly make pull
+recovered=$(model)
+
+say "The models' md5"
+printf 'v1.0.0    %s\nv2.0.0    %s\nrecovered %s\n' "$first" "$second" "$recovered"
+[ "$first" != "$second" ] || { echo "demo: both releases have the same model" >&2; exit 1; }
+[ "$first" = "$recovered" ] || { echo "demo: the recovered model is not the first one" >&2; exit 1; }
+grep -q "md5: $recovered" dvc.lock || { echo "demo: dvc.lock names another model" >&2; exit 1; }
+say "The recovered model is the first one, byte for byte (the projects are in demo/)"
