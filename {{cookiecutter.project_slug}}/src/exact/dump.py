@@ -1,0 +1,87 @@
+"""Files whose bytes depend on what they hold alone.
+
+`dump` writes an object so that equal objects give equal files, in any process, on any day. Pickle
+does not promise that: scikit-learn's vectorizers store a memory address (its issue #18669), equal
+strings are written once or twice depending on whether they are the same object, sets have no order,
+and the padding of tree nodes is whatever was in memory. `joblib.load` reads the file, and needs
+nothing of this project.
+"""
+
+import io
+import os
+import pickle
+from pathlib import Path
+
+import numpy
+
+# Protocol 4 is what joblib and every supported Python read; a newer default would change the bytes.
+PROTOCOL = 4
+# The attributes of scikit-learn's estimators that hold the address of an object.
+ADDRESSES = {"_stop_words_id"}
+
+
+class CanonicalPickler(pickle._Pickler):
+    """The pure-Python pickler (joblib builds on it too), with one form for equal objects."""
+
+    def __init__(self, file):
+        super().__init__(file, protocol=PROTOCOL)
+        self._first = {}
+        self._cleaned = {}
+
+    def save(self, obj, save_persistent_id=True):
+        """Write `obj`, or its representative: the first equal string or dtype of this file."""
+        if type(obj) in (str, bytes):
+            obj = self._first.setdefault((type(obj), obj), obj)
+        elif isinstance(obj, numpy.dtype):
+            obj = self._first.setdefault((numpy.dtype, obj, obj.isalignedstruct), obj)
+        elif type(obj) is numpy.ndarray and obj.dtype.names:
+            obj = self._without_padding(obj)
+        super().save(obj, save_persistent_id)
+
+    def reducer_override(self, obj):
+        """How sets and estimators are taken apart; all others as pickle does."""
+        if type(obj) in (set, frozenset):
+            return type(obj), (sorted(obj, key=repr),)
+        if hasattr(type(obj), "__sklearn_tags__"):
+            rebuild, arguments, state, *rest = obj.__reduce_ex__(PROTOCOL)
+            kept = {name: value for name, value in state.items() if name not in ADDRESSES}
+            return rebuild, arguments, kept, *rest
+        return NotImplemented
+
+    def _without_padding(self, array):
+        """A copy of a structured array whose unused bytes are zero, the same copy each time."""
+        if id(array) not in self._cleaned:
+            clean = numpy.zeros(array.shape, array.dtype)
+            for name in array.dtype.names:
+                clean[name] = array[name]
+            # The original is kept too, since its address must not be given to another array.
+            self._cleaned[id(array)] = (array, clean)
+        return self._cleaned[id(array)][1]
+
+
+def dumps(obj) -> bytes:
+    """The canonical bytes of `obj`."""
+    buffer = io.BytesIO()
+    CanonicalPickler(buffer).dump(obj)
+    return buffer.getvalue()
+
+
+def dump(obj, path: Path) -> None:
+    """Write `obj` to `path` in its canonical form; raises OSError and leaves `path` as it was."""
+    write(path, dumps(obj))
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write `content` to `path` whole or not at all: beside it first, then renamed over it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Always the same name, so that what a killed process left is overwritten by the next one.
+    beside = path.with_name(f".{path.name}.part")
+    try:
+        with open(beside, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,213 @@
+"""params.yaml, read as DVC reads it and checked by name and kind before any work starts."""
+
+import ast
+import difflib
+import json
+import math
+import os
+import site
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from ruamel.yaml import YAML, YAMLError
+
+from .problems import Refused, shown
+
+# The file in scikit-learn and the class of each estimator.
+ESTIMATORS = {
+    "logistic_regression": ("linear_model/_logistic.py", "LogisticRegression"),
+    "multinomial_nb": ("naive_bayes.py", "MultinomialNB"),
+    "complement_nb": ("naive_bayes.py", "ComplementNB"),
+    "random_forest": ("ensemble/_forest.py", "RandomForestClassifier"),
+    "hist_gradient_boosting": (
+        "ensemble/_hist_gradient_boosting/gradient_boosting.py",
+        "HistGradientBoostingClassifier",
+    ),
+    "sgd": ("linear_model/_stochastic_gradient.py", "SGDClassifier"),
+}
+TEXT = ("feature_extraction/text.py", "TfidfVectorizer")
+CATEGORICAL = ("preprocessing/_encoders.py", "OneHotEncoder")
+# Options of TfidfVectorizer and OneHotEncoder that params.yaml cannot mean: code, types, layout.
+NOT_OPTIONS = {
+    *("input", "encoding", "decode_error", "preprocessor", "tokenizer", "dtype", "vocabulary"),
+    *("categories", "sparse_output", "feature_name_combiner"),
+}
+
+
+def argument_names(file: str, name: str) -> set[str]:
+    """The arguments of the class `name` in scikit-learn's `file`, read without importing it.
+
+    The import takes two seconds, and `prepare` has no other need of it.
+    """
+    for folder in site.getsitepackages():
+        path = Path(folder, "sklearn", file)
+        if path.is_file():
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            (start,) = (
+                method.args
+                for node in tree.body
+                if isinstance(node, ast.ClassDef) and node.name == name
+                for method in node.body
+                if isinstance(method, ast.FunctionDef) and method.name == "__init__"
+            )
+            return {argument.arg for argument in start.args + start.kwonlyargs} - {"self"}
+    raise Refused("scikit-learn is not installed; run `make env`")
+
+
+def is_text(value: object) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def is_names(value: object) -> bool:
+    return isinstance(value, list) and all(map(is_text, value)) and len({*value}) == len(value)
+
+
+def is_labels(value: object) -> bool:
+    if not isinstance(value, list):
+        return False
+    named = [label_name(label) for label in value]
+    return len(named) >= 2 and None not in named and len({*named}) == len(named)
+
+
+def label_name(value: object) -> str | None:
+    """A label as text, the same for a CSV and a JSON file: true is 'true'; None for no label."""
+    if isinstance(value, str):
+        return value or None
+    return json.dumps(value) if isinstance(value, bool | int) else None
+
+
+Check = tuple[Callable[[object], bool], str]
+NAME: Check = (is_text, "a name")
+OPTIONAL_NAME: Check = (lambda value: value is None or is_text(value), "a name or null")
+NAMES: Check = (is_names, "a list of different names, such as [title, body]")
+SHARE: Check = (lambda value: is_number(value) and 0 < value <= 1, "a number above 0 and up to 1")
+MAPPING: Check = (lambda value: isinstance(value, dict), "a mapping, such as {alpha: 0.5}")
+
+
+def choice(*words: str) -> Check:
+    return lambda value: value in words, "one of: " + ", ".join(words)
+
+
+# Every key of params.yaml, each with what its value must be.
+SPEC: dict[str, dict[str, Check]] = {
+    "exact": {"cpu": choice("x86-64-v3", "x86-64-v2")},
+    "data": {
+        "file": NAME,
+        "id": NAME,
+        "label": NAME,
+        "labels": (is_labels, "a list of two or more different labels, the positive one last"),
+        "text": NAMES,
+        "numeric": NAMES,
+        "categorical": NAMES,
+        "timestamp": OPTIONAL_NAME,
+    },
+    "split": {
+        "by": choice("id", "group", "time", "column"),
+        "column": OPTIONAL_NAME,
+        "test": (lambda value: is_number(value) or is_text(value), "a number or a moment"),
+    },
+    "leaks": {"max_auc": SHARE, "max_chance": SHARE, "allow": NAMES},
+    "features": {
+        "text": MAPPING,
+        "text_by_column": MAPPING,
+        "lengths": (lambda value: isinstance(value, bool), "true or false"),
+        "numeric": choice("quantile", "standard", "none"),
+        "categorical": MAPPING,
+        "timestamp": (
+            lambda value: is_names(value) and {*value} <= {"trend", "day", "week", "year"},
+            "a list of some of: trend, day, week, year",
+        ),
+    },
+    "train": {"estimator": choice(*ESTIMATORS), **dict.fromkeys(ESTIMATORS, MAPPING)},
+}
+
+
+def load(path: Path = Path("params.yaml")) -> dict:
+    """The parameters of `path`, checked; `Refused` with one sentence for the first thing wrong.
+
+    Returns a mapping of section to mapping of key to value, as in the file, labels made text.
+    """
+    try:
+        values = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise Refused(f"{path} is no valid YAML: {' '.join(str(error).split())}") from None
+    check_names(values, SPEC, "params.yaml")
+    for section, keys in SPEC.items():
+        check_names(values[section], keys, section)
+        for key, (accepts, wanted) in keys.items():
+            if not accepts(values[section][key]):
+                value = shown(values[section][key])
+                raise Refused(f"params.yaml: {section}.{key} is {value}; it must be {wanted}")
+    check_together(values)
+    check_options(values)
+    values["data"]["labels"] = [label_name(label) for label in values["data"]["labels"]]
+    return values
+
+
+def check_names(values: object, known: dict, where: str) -> None:
+    """Refuse a mapping whose keys are not exactly the `known` ones."""
+    if not isinstance(values, dict):
+        raise Refused(f"{where} is {shown(values)}; it must have the keys {', '.join(known)}")
+    for key in values:
+        check_name(key, known, where)
+    for key in known:
+        if key not in values:
+            raise Refused(f"{where} has no {key!r}; add it, as the project's first commit has it")
+
+
+def check_name(key: object, known: Iterable[str], where: str) -> None:
+    """Refuse a key that is not `known`, naming the nearest that is."""
+    if key not in known:
+        near = difflib.get_close_matches(str(key), list(known), n=1, cutoff=0)[0]
+        raise Refused(f"{where} has no parameter {shown(key)}; did you mean {near!r}?")
+
+
+def check_together(values: dict) -> None:
+    """Refuse values that are each of the right kind but do not go together."""
+    data, split, leaks = values["data"], values["split"], values["leaks"]
+    features = feature_columns(data)
+    twice = [name for name in {*features} if [*features, data["id"], data["label"]].count(name) > 1]
+    if twice or not features:
+        named = f"uses {shown(min(twice))} twice" if twice else "names no feature column"
+        raise Refused(f"params.yaml: data {named}; every column belongs to one list at most")
+    for name in leaks["allow"]:
+        check_name(name, features, "leaks.allow")
+    for name in values["features"]["text_by_column"]:
+        check_name(name, data["text"] or ["data.text"], "features.text_by_column")
+    if (split["by"] == "id") != (split["column"] is None):
+        raise Refused("params.yaml: split.column must be null for `by: id` and a name otherwise")
+    if split["by"] in ("id", "group") and not (is_number(split["test"]) and 0 < split["test"] < 1):
+        raise Refused("params.yaml: split.test must be the share held out, such as 0.25")
+    # `exact run` reads exact.cpu without a YAML parser; the two readings must never part.
+    if os.environ.get("EXACT_CPU", values["exact"]["cpu"]) != values["exact"]["cpu"]:
+        raise Refused("params.yaml: exact.cpu must stand on a line of its own below `exact:`")
+
+
+def check_options(values: dict) -> None:
+    """Refuse an option that scikit-learn's classes do not have."""
+    features, train = values["features"], values["train"]
+    text = {"features.text": features["text"]}
+    for column, chosen in features["text_by_column"].items():
+        if not isinstance(chosen, dict):
+            raise Refused(f"params.yaml: features.text_by_column.{column} must be {MAPPING[1]}")
+        text[f"features.text_by_column.{column}"] = chosen
+    for where, chosen, source in [
+        *((where, chosen, TEXT) for where, chosen in text.items()),
+        ("features.categorical", features["categorical"], CATEGORICAL),
+        *((f"train.{name}", train[name], source) for name, source in ESTIMATORS.items()),
+    ]:
+        known = argument_names(*source) - NOT_OPTIONS if chosen else ()
+        for key in chosen:
+            check_name(key, known, where)
+        if chosen.get("random_state", 0) is None:
+            raise Refused(f"params.yaml: {where}.random_state is null; give it a number")
+
+
+def feature_columns(data: dict) -> list[str]:
+    """All columns that the model sees, in a fixed order."""
+    moment = [data["timestamp"]] if data["timestamp"] else []
+    return [*data["text"], *data["numeric"], *data["categorical"], *moment]
