@@ -15,8 +15,8 @@ fast: env  ## the tests that need no built model
 	pytest tests -n 2 --dist loadfile -m "not slow"
 
 lint: env  ## look for mistakes in the code
-	ruff check .
-	ruff format --check .
+	ruff check --no-cache .
+	ruff format --no-cache --check .
 
 golden: env  ## renew tests/golden after a change of the template, for the diff that reviewers read
 	python tests/golden.py

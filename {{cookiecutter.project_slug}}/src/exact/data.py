@@ -19,6 +19,7 @@ RAW = Path("data/raw")
 # Beside RAW, at the same depth, so that the relative paths in the .dvc file stay true when moved.
 INCOMING = Path("data/incoming")
 FILE_LINE = re.compile(r"^(data:.*?^  file:[ \t]*)([^\s#]+)", re.MULTILINE | re.DOTALL)
+HASH = re.compile(r"[0-9a-fA-F]{64}")
 USAGE = "usage: make data URL=https://example.org/rows.csv SHA256=<64 hexadecimal digits>"
 
 
@@ -63,7 +64,7 @@ def replace(path: Path) -> Path:
 
 def main(arguments: list[str]) -> int:
     """Import, check and replace; the exit status is 0, or 1 or 2 with nothing changed."""
-    if len(arguments) != 2 or not re.fullmatch(r"[0-9a-fA-F]{64}", arguments[1]) or not arguments[0]:
+    if len(arguments) != 2 or not arguments[0] or not HASH.fullmatch(arguments[1]):
         print(USAGE, file=sys.stderr)
         return 2
     try:

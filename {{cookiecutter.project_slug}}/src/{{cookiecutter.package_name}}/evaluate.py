@@ -26,7 +26,8 @@ def measure(labels: list[str], actual, scores) -> dict:
 
     `actual` holds the labels of the rows, (rows,), and `scores` the probability of each label of
     `labels`, (rows, labels). The last of two labels is the positive one; with more of them ROC AUC
-    and average precision are means over the labels, each against the rest.
+    and average precision are means over the labels, each against the rest. A row of the confusion
+    matrix is an actual label, a column a predicted one, both in the order of `labels`.
     """
     predicted = numpy.array(labels)[scores.argmax(axis=1)]
     hits = one_hot(labels, actual)
@@ -51,11 +52,8 @@ def measure(labels: list[str], actual, scores) -> dict:
         **{name: round(float(value), DIGITS) for name, value in values.items()},
         "better_than_commonest_label": bool(accuracy > count / len(actual)),
         "commonest_label": commonest,
-        "confusion": {
-            f"{true} as {answer}": int(confusion[row, column])
-            for row, true in enumerate(labels)
-            for column, answer in enumerate(labels)
-        },
+        "confusion_matrix": confusion.tolist(),
+        "labels": labels,
         "rows": len(actual),
     }
 

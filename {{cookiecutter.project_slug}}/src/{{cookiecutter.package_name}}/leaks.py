@@ -42,7 +42,7 @@ def too_good(filled: list[Pair], bounds: dict) -> str | None:
     """Why a column of numbers tells one label from the rest too well, or None."""
     try:
         numbers = [(label, float(value)) for label, value in filled]
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         return None
     for label in sorted({label for label, _ in numbers}):
         inside = [value for one, value in numbers if one == label]

@@ -5,7 +5,9 @@ import difflib
 import json
 import math
 import os
+import re
 import site
+import unicodedata
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -76,7 +78,7 @@ def is_labels(value: object) -> bool:
 def label_name(value: object) -> str | None:
     """A label as text, the same for a CSV and a JSON file: true is 'true'; None for no label."""
     if isinstance(value, str):
-        return value or None
+        return unicodedata.normalize("NFC", value) or None
     return json.dumps(value) if isinstance(value, bool | int) else None
 
 
@@ -108,7 +110,10 @@ SPEC: dict[str, dict[str, Check]] = {
     "split": {
         "by": choice("id", "group", "time", "column"),
         "column": OPTIONAL_NAME,
-        "test": (lambda value: is_number(value) or is_text(value), "a number or a moment"),
+        "test": (
+            lambda value: is_number(value) or is_text(value),
+            "a share such as 0.25, or a moment in quotes such as '2012-06-01'",
+        ),
     },
     "leaks": {"max_auc": SHARE, "max_chance": SHARE, "allow": NAMES},
     "features": {
@@ -126,6 +131,27 @@ SPEC: dict[str, dict[str, Check]] = {
 }
 
 
+def is_pattern(value: object) -> bool:
+    try:
+        return re.compile(value) is not None
+    except (re.error, TypeError, OverflowError, RecursionError):
+        return False
+
+
+# Options with values that scikit-learn would take, only to fail or to mislead in a later stage.
+OPTIONS: dict[tuple[str, str], dict[str, Check]] = {
+    TEXT: {
+        "token_pattern": (is_pattern, "a regular expression of Python's re"),
+        "max_features": (
+            lambda value: value is None or (type(value) is int and value > 0),
+            "a whole number above 0, or null",
+        ),
+    },
+    CATEGORICAL: {"handle_unknown": choice("ignore", "infrequent_if_exist", "warn")},
+    ESTIMATORS["sgd"]: {"loss": choice("log_loss", "modified_huber")},
+}
+
+
 def load(path: Path = Path("params.yaml")) -> dict:
     """The parameters of `path`, checked; `Refused` with one sentence for the first thing wrong.
 
@@ -133,15 +159,13 @@ def load(path: Path = Path("params.yaml")) -> dict:
     """
     try:
         values = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-    except (YAMLError, UnicodeDecodeError) as error:
+    except (YAMLError, ValueError, RecursionError) as error:  # A 13th month is a ValueError.
         raise Refused(f"{path} is no valid YAML: {' '.join(str(error).split())}") from None
-    check_names(values, SPEC, "params.yaml")
+    check_names(values, SPEC, str(path))
     for section, keys in SPEC.items():
-        check_names(values[section], keys, section)
-        for key, (accepts, wanted) in keys.items():
-            if not accepts(values[section][key]):
-                value = shown(values[section][key])
-                raise Refused(f"params.yaml: {section}.{key} is {value}; it must be {wanted}")
+        check_names(values[section], keys, f"{path}: {section}")
+        for key, check in keys.items():
+            check_value(values[section][key], check, f"{section}.{key}")
     check_together(values)
     check_options(values)
     values["data"]["labels"] = [label_name(label) for label in values["data"]["labels"]]
@@ -162,22 +186,34 @@ def check_names(values: object, known: dict, where: str) -> None:
 def check_name(key: object, known: Iterable[str], where: str) -> None:
     """Refuse a key that is not `known`, naming the nearest that is."""
     if key not in known:
-        near = difflib.get_close_matches(str(key), list(known), n=1, cutoff=0)[0]
-        raise Refused(f"{where} has no parameter {shown(key)}; did you mean {near!r}?")
+        folded = {name.lower(): name for name in sorted(known)}
+        near = difflib.get_close_matches(str(key).lower(), folded, n=1)
+        hint = f"it has {', '.join(sorted(known)) or 'none'}"
+        if near:
+            hint = f"did you mean {folded[near[0]]!r}?"
+        raise Refused(f"{where} has no parameter {shown(key)}; {hint}")
+
+
+def check_value(value: object, check: Check, where: str) -> None:
+    """Refuse a value that is not of the kind that `check` wants."""
+    accepts, wanted = check
+    if not accepts(value):
+        raise Refused(f"params.yaml: {where} is {shown(value)}; it must be {wanted}")
 
 
 def check_together(values: dict) -> None:
     """Refuse values that are each of the right kind but do not go together."""
     data, split, leaks = values["data"], values["split"], values["leaks"]
     features = feature_columns(data)
-    twice = [name for name in {*features} if [*features, data["id"], data["label"]].count(name) > 1]
+    used = [*features, data["id"], data["label"]]
+    twice = [name for name in used if used.count(name) > 1]
     if twice or not features:
         named = f"uses {shown(min(twice))} twice" if twice else "names no feature column"
         raise Refused(f"params.yaml: data {named}; every column belongs to one list at most")
     for name in leaks["allow"]:
-        check_name(name, features, "leaks.allow")
+        check_name(name, features, "params.yaml: leaks.allow")
     for name in values["features"]["text_by_column"]:
-        check_name(name, data["text"] or ["data.text"], "features.text_by_column")
+        check_name(name, data["text"], "params.yaml: features.text_by_column")
     if (split["by"] == "id") != (split["column"] is None):
         raise Refused("params.yaml: split.column must be null for `by: id` and a name otherwise")
     if split["by"] in ("id", "group") and not (is_number(split["test"]) and 0 < split["test"] < 1):
@@ -192,8 +228,7 @@ def check_options(values: dict) -> None:
     features, train = values["features"], values["train"]
     text = {"features.text": features["text"]}
     for column, chosen in features["text_by_column"].items():
-        if not isinstance(chosen, dict):
-            raise Refused(f"params.yaml: features.text_by_column.{column} must be {MAPPING[1]}")
+        check_value(chosen, MAPPING, f"features.text_by_column.{column}")
         text[f"features.text_by_column.{column}"] = chosen
     for where, chosen, source in [
         *((where, chosen, TEXT) for where, chosen in text.items()),
@@ -202,7 +237,9 @@ def check_options(values: dict) -> None:
     ]:
         known = argument_names(*source) - NOT_OPTIONS if chosen else ()
         for key in chosen:
-            check_name(key, known, where)
+            check_name(key, known, f"params.yaml: {where}")
+            if key in OPTIONS.get(source, {}):
+                check_value(chosen[key], OPTIONS[source][key], f"{where}.{key}")
         if chosen.get("random_state", 0) is None:
             raise Refused(f"params.yaml: {where}.random_state is null; give it a number")
 

@@ -53,8 +53,8 @@ def blank(title: str) -> tuple[Figure, object]:
 def by_chance(axes, name: str, found: dict, labels: list[str]) -> None:
     """The line of a model that knows nothing, or of one that is perfectly calibrated."""
     if name == "precision_recall":
-        hits = sum(found["confusion"][f"{labels[-1]} as {answer}"] for answer in labels)
-        share = hits / found["rows"] if len(labels) == 2 else 1 / len(labels)
+        positive = sum(found["confusion_matrix"][-1])
+        share = positive / found["rows"] if len(labels) == 2 else 1 / len(labels)
         ends, line = [share, share], "chance"
     else:
         ends, line = [0, 1], "perfect" if name == "calibration" else "chance"
@@ -64,7 +64,7 @@ def by_chance(axes, name: str, found: dict, labels: list[str]) -> None:
 def confusion(found: dict, labels: list[str]) -> bytes:
     """Rows are the actual labels, columns the predicted ones; shades are shares of a row."""
     figure, axes = blank(TITLES["confusion"].format(**found))
-    counts = [[found["confusion"][f"{row} as {column}"] for column in labels] for row in labels]
+    counts = found["confusion_matrix"]
     shares = [[count / max(1, sum(row)) for count in row] for row in counts]
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     small = {"fontsize": max(4, min(10, 80 // len(labels)))}

@@ -1,6 +1,8 @@
 """Stage 1: check the raw rows, hold some out for testing, and stop at a column that leaks."""
 
+import contextlib
 import hashlib
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -63,7 +65,7 @@ def check_labels(part: str, found: list[str], labels: list[str]) -> None:
     counts = Counter(found)
     if min(counts[label] for label in labels) < 1:
         have = ", ".join(f"{shown(label)}: {counts[label]}" for label in labels)
-        raise Refused(f"the {part} rows lack a label ({have}); add rows or mend the split")
+        raise Refused(f"{part} lack a label ({have}); add such rows, or mend params.yaml")
 
 
 def forget_held_out_texts(prepared: dict[str, list[rows.Row]], text: list[str]) -> int:
@@ -87,14 +89,18 @@ def prepare(values: dict) -> dict[str, list[rows.Row]]:
 
     Raises Refused at the first bad row, at a leak, and where a part lacks a label.
     """
-    data = values["data"]
+    data, split = values["data"], values["split"]
+    if split["by"] == "time":
+        rows.as_moment(split["test"], "params.yaml: split.test")
+    items = labelled(data)
+    check_labels(f"the rows of {data['file']}", [item[2] for item in items], data["labels"])
     parts: dict[str, list] = {TRAIN: [], TEST: []}
-    for item in labelled(data):
-        parts[side(item[0], item[1], item[3], values["split"])].append(item)
+    for item in items:
+        parts[side(item[0], item[1], item[3], split)].append(item)
     for part, items in parts.items():
-        check_labels(part, [label for _, _, label, _ in items], data["labels"])
+        check_labels(f"the {part} rows of {data['file']}", [item[2] for item in items], data["labels"])
     # Before the columns are checked, since a leak is often missing where the label is unknown.
-    stop_at_leaks(parts[TRAIN], params.feature_columns(data), values["leaks"])
+    stop_at_leaks(parts[TRAIN], data, values["leaks"])
     return {
         part: [
             {"id": name, "label": label, "row": rows.features(row, place, data)}
@@ -104,25 +110,53 @@ def prepare(values: dict) -> dict[str, list[rows.Row]]:
     }
 
 
-def stop_at_leaks(train: list[Item], columns: list[str], bounds: dict) -> None:
+def stop_at_leaks(train: list[Item], data: dict, bounds: dict) -> None:
     """Refuse a column that tells the label by itself and is not allowed by name."""
-    for column in columns:
-        pairs = [(label, row[column]) for _, _, label, row in train if column in row]
-        reason = leak(pairs, bounds) if pairs and column not in bounds["allow"] else None
+    for column in params.feature_columns(data):
+        if column in bounds["allow"]:
+            continue
+        found = [(place, label, row[column]) for place, _, label, row in train if column in row]
+        if column == data["timestamp"]:
+            # As seconds, since a moment must be judged alike however it is written.
+            where = f"column {shown(column)}"
+            found = [(at, label, rows.as_moment(v, f"{at}, {where}")) for at, label, v in found]
+        reason = leak([pair for _, *pair in found], bounds) if found else None
         if reason:
             mend = "drop it from data in params.yaml, or name it in leaks.allow"
             raise Refused(f"column {shown(column)} is a likely leak: {reason}; {mend}")
 
 
+def write_together(contents: dict[Path, bytes]) -> None:
+    """Write all files or none: none is replaced before the last of them is on the disk."""
+    beside = {path: path.with_name(f".{path.name}.new.part") for path in contents}
+    try:
+        for path, content in contents.items():
+            write(beside[path], content)
+        for path in contents:
+            os.replace(beside[path], path)
+    except OSError as error:
+        folders = ", ".join(sorted({str(path.parent) for path in contents}))
+        told = f"{folders} cannot be written ({error.strerror})"
+        raise Refused(f"{told}; mend that, what was there before is unchanged") from None
+    finally:
+        for path in beside.values():
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
 def main() -> None:
     values = params.load()
+    data = values["data"]
     prepared = prepare(values)
-    taken = forget_held_out_texts(prepared, values["data"]["text"])
+    taken = forget_held_out_texts(prepared, data["text"])
+    check_labels("the train rows left", [item["label"] for item in prepared[TRAIN]], data["labels"])
+    files = {Path(f"data/prepared/{part}.jsonl"): items for part, items in prepared.items()}
+    write_together({path: rows.json_lines(items) for path, items in files.items()})
+    if rows.is_cut(Path(data["file"])):
+        print(f"prepare: {data['file']} does not end in a line end; was it cut in its last row?")
     if taken:
         print(f"prepare: {taken} training rows are left out: their text is also a held-out row's")
     for part, items in prepared.items():
-        check_labels(part, [item["label"] for item in items], values["data"]["labels"])
-        write(Path(f"data/prepared/{part}.jsonl"), rows.json_lines(items))
         print(f"prepare: {len(items)} {part} rows")
 
 

@@ -1,5 +1,7 @@
 """How a stage refuses its input: one sentence, exit status 1, no stack trace."""
 
+import contextlib
+import json
 import sys
 from collections.abc import Callable
 
@@ -9,21 +11,36 @@ class Refused(Exception):
 
 
 def shown(value: object, most: int = 60) -> str:
-    """`value` for a message: quoted, on one line, at most `most` characters of it."""
-    text = value if isinstance(value, str) else repr(value)
-    short = text if len(text) <= most else text[:most] + "…"
-    return ascii(short) if not short.isprintable() else f"'{short}'"
+    """`value` for a message: on one line, at most `most` characters, in quotes if it is text."""
+    if isinstance(value, str):
+        short = value if len(value) <= most else value[:most] + "…"
+        return f"'{short}'" if short.isprintable() else ascii(short)
+    try:
+        text = json.dumps(value, ensure_ascii=False, skipkeys=True, default=str)
+    except (RecursionError, ValueError):
+        text = "a deeply nested value"
+    return shown(text, most)[1:-1]
 
 
 def run(main: Callable[[], None]) -> None:
     """Call `main` and leave with status 0, or 1 and one sentence on standard error."""
     # A console that knows fewer characters than a message has must not turn it into a stack trace.
     sys.stderr.reconfigure(errors="backslashreplace")
-    stage = sys.modules["__main__"].__spec__.name.rpartition(".")[2]
     try:
         main()
+        sys.stdout.flush()
+        return
     except Refused as refusal:
-        sys.exit(f"{stage}: {refusal}")
+        reason = str(refusal)
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        sys.exit(f"{stage}: {where}{error.strerror or error}")
+        reason = f"{error.filename}: " if error.filename else ""
+        reason += error.strerror or str(error)
+    except RecursionError:
+        reason = "a value is nested too deeply; flatten it"
+    except MemoryError:
+        reason = "the memory is too small for this input; use a larger machine or fewer rows"
+    # What standard output could not take must not be tried again, with a stack trace, at the end.
+    with contextlib.suppress(OSError):
+        sys.stdout.close()
+    stage = sys.modules["__main__"].__spec__.name.rpartition(".")[2]
+    sys.exit(f"{stage}: {reason}")

@@ -21,85 +21,142 @@ from .params import feature_columns, label_name
 from .problems import Refused, shown
 
 Row = dict[str, object]
+SPACE = re.compile(r"[ \t\r\n]*")
+JSON_START = re.compile(r"\s*(\[\s*)?\{\s*\"")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+# How files that are no text begin; each has bytes that are no UTF-8, or a NUL.
 MAGIC = {
     b"\x1f\x8b": "gzip",
-    b"PK\x03\x04": "zip",
+    b"PK": "zip (or an .xlsx)",
     b"PAR1": "Parquet",
     b"BZh": "bzip2",
     b"\xfd7zXZ": "xz",
-    b"\xff\xfe": "UTF-16",
+    b"\x28\xb5\x2f\xfd": "Zstandard",
+    b"7z\xbc\xaf": "7-Zip",
+    b"ARROW1": "Arrow",
+    b"SQLite format 3": "SQLite",
+    b"\xd0\xcf\x11\xe0": "an old Excel file",
+    b"\xff\xfe": "UTF-16 or UTF-32",
     b"\xfe\xff": "UTF-16",
 }
 # The years 1900 to 2200; milliseconds, a common mistake, lie far outside.
 EARLIEST, LATEST = -2208988800, 7258118400
-csv.field_size_limit(sys.maxsize)
+# Fewer seconds from 1970 than this are more likely a year, 20111231 or a count of days.
+DOUBTFUL = 100_000_000
+# All that a C long holds on every platform.
+csv.field_size_limit(2**31 - 1)
 
 
 def read(path: Path) -> Iterator[tuple[str, Row]]:
     """Each row of a .jsonl, .ndjson, .json, .csv or .tsv file, with how a message names it."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise Refused(f"{path} is not there; run `make pull`, or mend its name") from None
+    except IsADirectoryError:
+        raise Refused(f"{path} is a folder; name one file") from None
     reader = READERS.get(path.suffix.lower())
     if reader is None:
-        raise Refused(f"{path} has no known suffix; rename it to one of {', '.join(READERS)}")
-    content = path.read_bytes()
-    for magic, kind in MAGIC.items():
-        if content.startswith(magic):
-            raise Refused(f"{path} is {kind}, not what its suffix says; unpack or convert it")
+        kind = next((f" ({k})" for magic, k in MAGIC.items() if content.startswith(magic)), "")
+        known = ", ".join(READERS)
+        raise Refused(f"{path}{kind} has a suffix that is none of {known}; convert or rename it")
     return parse(content, str(path), reader)
+
+
+def is_cut(path: Path) -> bool:
+    """Whether a table's last row lacks its line end, as in a file that was cut short."""
+    if path.suffix.lower() not in (".csv", ".tsv"):
+        return False
+    with open(path, "rb") as file:
+        file.seek(-1, io.SEEK_END)
+        return file.read() not in b"\r\n"
 
 
 def parse(content: bytes, where: str, reader) -> Iterator[tuple[str, Row]]:
     """The rows of `content`, of which messages speak as `where`."""
     text = decoded(content, where)
     if not text.strip():
-        raise Refused(f"{where} is empty; it must hold at least two labelled rows")
+        raise Refused(f"{where} is empty; it must hold rows")
     count = 0
     for count, (place, row) in enumerate(reader(text, where), 1):  # noqa: B007
         yield place, row
     if not count:
-        raise Refused(f"{where} has no rows; it must hold at least two labelled rows")
+        raise Refused(f"{where} has no rows; add some")
 
 
 def decoded(content: bytes, where: str) -> str:
     """`content` as text; its lines are those that end in a line feed, and no others."""
     try:
         text = content.decode("utf-8-sig")
+        at = content.find(b"\0")
     except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        byte = f"byte 0x{content[error.start]:02x}"
-        raise Refused(f"{where}, line {line}: {byte} is not UTF-8; save it as UTF-8") from None
-    if "\0" in text:
-        line = text.count("\n", 0, text.index("\0")) + 1
-        raise Refused(f"{where}, line {line}: there is a NUL character; remove it")
-    return text
+        text, at = "", error.start
+    if at < 0:
+        return text
+    for magic, kind in MAGIC.items():
+        if content.startswith(magic):
+            raise Refused(f"{where} is {kind}, not what its suffix says; unpack or convert it")
+    line = content.count(b"\n", 0, at) + 1
+    place = f"{where}, line {line}"
+    if content[at]:
+        raise Refused(f"{place}: byte 0x{content[at]:02x} is not UTF-8; save the file as UTF-8")
+    raise Refused(f"{place}: there is a NUL character; remove it, or save the file as UTF-8")
 
 
 def read_json_lines(text: str, where: str) -> Iterator[tuple[str, Row]]:
     for number, line in enumerate(text.removesuffix("\n").split("\n"), 1):
         place = f"{where}, row {number}"
-        yield place, checked_object(json_value(line, place), place)
-
-
-def read_json(text: str, where: str) -> Iterator[tuple[str, Row]]:
-    rows = json_value(text, where)
-    if not isinstance(rows, list):
-        raise Refused(f"{where} holds no list of rows; write [{{…}}, {{…}}] or use .jsonl")
-    for number, row in enumerate(rows, 1):
-        place = f"{where}, row {number}"
+        if not line.strip():
+            raise Refused(f"{place} is an empty line; remove it")
+        row, end = json_value(line, 0, place)
+        if end < len(line):
+            raise not_json(line, end, place, "more than one value")
         yield place, checked_object(row, place)
 
 
-def json_value(text: str, place: str) -> object:
-    """`text` parsed as strict JSON: no NaN, no key twice, no lone surrogate."""
+def read_json(text: str, where: str) -> Iterator[tuple[str, Row]]:
+    """The rows of a list, parsed one by one so that a message can say which is bad."""
+    at = SPACE.match(text).end()
+    if text[at] != "[":
+        raise Refused(f"{where} is no list of rows; write [{{…}}, {{…}}], or rename it to .jsonl")
+    at = SPACE.match(text, at + 1).end()
+    number = 0
+    while text[at : at + 1] != "]" or number:
+        number += 1
+        place = f"{where}, row {number}"
+        row, at = json_value(text, at, place)
+        yield place, checked_object(row, place)
+        if text[at : at + 1] == "]":
+            break
+        if text[at : at + 1] != ",":
+            raise not_json(text, at, place, "a comma or ] must follow")
+        at += 1
+    end = SPACE.match(text, at + 1).end()
+    if end < len(text):
+        raise not_json(text, end, where, "more than one value")
+
+
+def json_value(text: str, at: int, place: str) -> tuple[object, int]:
+    """The value in `text` from `at` on, and where the next begins, parsed as strict JSON.
+
+    That is without NaN and without a key twice.
+    """
     try:
-        return json.loads(text, object_pairs_hook=unique_keys, parse_constant=no_constant)
+        value, end = STRICT.raw_decode(text, SPACE.match(text, at).end())
+        return value, SPACE.match(text, end).end()
     except json.JSONDecodeError as error:
-        line = f", line {error.lineno}" if "\n" in text else ""
-        found = shown(text[error.pos : error.pos + 60]) if text[error.pos :] else "the end"
-        raise Refused(f"{place}{line}: not valid JSON at {found} ({error.msg})") from None
+        raise not_json(text, error.pos, place, error.msg) from None
     except (RecursionError, ValueError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise Refused(f"{place}: not valid JSON ({reason.partition(';')[0]})") from None
+        raise Refused(f"{place}: not valid JSON ({reason.partition(';')[0]}); mend it") from None
+
+
+def not_json(text: str, at: int, place: str, reason: str) -> Refused:
+    """What to tell of text that is not JSON at `at`."""
+    number = text.count("\n", 0, at) + 1
+    line = f", line {number}" if "\n" in text else ""
+    found = shown(text[at : at + 60]) if text[at:] else "its end, so it may be cut short"
+    return Refused(f"{place}{line}: not valid JSON at {found} ({reason}); mend it")
 
 
 def unique_keys(pairs: list[tuple[str, object]]) -> Row:
@@ -113,6 +170,9 @@ def unique_keys(pairs: list[tuple[str, object]]) -> Row:
 
 def no_constant(word: str) -> float:
     raise ValueError(f"{word} is no JSON number, write null for a missing one")
+
+
+STRICT = json.JSONDecoder(object_pairs_hook=unique_keys, parse_constant=no_constant)
 
 
 def checked_object(value: object, place: str) -> Row:
@@ -133,21 +193,29 @@ def read_tsv(text: str, where: str) -> Iterator[tuple[str, Row]]:
 def read_table(text: str, where: str, dialect: dict) -> Iterator[tuple[str, Row]]:
     if "\n" not in text and "\r" in text:
         raise Refused(f"{where}: its lines end in CR alone; save it with LF or CRLF line ends")
+    if JSON_START.match(text):
+        raise Refused(f"{where} is JSON, not what its suffix says; rename it to .json or .jsonl")
     lines = csv.reader(io.StringIO(text, newline=""), **dialect)
     number = 0
     try:
         header = next(lines)
+        if len(header) == 1 and re.search("[\t;|,]", header[0]):
+            told = f"{where}: the header {shown(header[0])} is one column"
+            raise Refused(f"{told}; separate columns by a comma in .csv and by a tab in .tsv")
         twice = [name for name in header if header.count(name) > 1]
         if twice:
-            raise Refused(f"{where}: the column {shown(twice[0])} stands twice in the header")
+            raise Refused(f"{where}: the column {shown(twice[0])} stands twice in the header; rename one")
         for number, fields in enumerate(lines, 1):
             place = f"{where}, row {number} (line {lines.line_num})"
+            if not fields:
+                raise Refused(f"{place} is an empty line; remove it")
             if len(fields) != len(header):
                 have = f"{len(fields)} fields where the header has {len(header)}"
                 raise Refused(f"{place}: {have} ({shown(','.join(fields))}); add or quote them")
             yield place, dict(zip(header, fields, strict=True))
     except csv.Error as error:
-        raise Refused(f"{where}, row {number + 1} (line {lines.line_num}): {error}") from None
+        place = f"{where}, row {number + 1} (line {lines.line_num})"
+        raise Refused(f"{place}: {error}; mend its quotes") from None
 
 
 READERS = {
@@ -162,7 +230,10 @@ READERS = {
 def field(row: Row, column: str, place: str) -> object:
     """A row's value of `column`, which must be there; what is missing is null or empty."""
     if column not in row:
-        raise Refused(f"{place}: there is no column {shown(column)}; add it, or mend params.yaml")
+        among = ", ".join(map(shown, row)) or "nothing"
+        have = among if len(among) <= 200 else among[:200] + "…"
+        mend = "add it, or mend params.yaml"
+        raise Refused(f"{place}: there is no column {shown(column)} among {have}; {mend}")
     return row[column]
 
 
@@ -172,7 +243,7 @@ def as_text(value: object, where: str) -> str:
     if isinstance(value, list) and all(isinstance(part, str) for part in value):
         value = " ".join(value)
     if not isinstance(value, str):
-        raise Refused(f"{where} is {shown(value)} where text belongs; quote it")
+        raise Refused(f"{where} is {shown(value)} where text belongs; write it in quotes")
     return valid(value, where)
 
 
@@ -186,9 +257,11 @@ def valid(value: str, where: str) -> str:
 
 
 def as_category(value: object, where: str) -> str:
-    if isinstance(value, bool | int | float):
-        return json.dumps(value)
-    return as_text(value, where)
+    """A text; of a JSON number its digits, 3 and 3.0 being the same one."""
+    if isinstance(value, float):
+        number = as_number(value, where)
+        value = int(number) if number.is_integer() else number
+    return json.dumps(value) if isinstance(value, bool | int | float) else as_text(value, where)
 
 
 def as_number(value: object, where: str) -> float | None:
@@ -206,33 +279,39 @@ def as_number(value: object, where: str) -> float | None:
 
 def as_moment(value: object, where: str) -> float | None:
     """Seconds since 1970 (UTC), from a number of them or ISO 8601."""
+    example = "write it like 2011-12-31T23:59:00+00:00"
     if isinstance(value, str) and value and not NUMBER.fullmatch(value):
         try:
             moment = datetime.fromisoformat(value)
         except ValueError:
-            example = "write it like 2011-12-31T23:59:00+00:00 or in seconds since 1970"
-            raise Refused(f"{where} is {shown(value)}, which is no moment; {example}") from None
-        value = moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
-    seconds = as_number(value, where)
+            told = f"{where} is {shown(value)}, which is no moment"
+            raise Refused(f"{told}; {example} or in seconds since 1970") from None
+        seconds = moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
+    else:
+        seconds = as_number(value, where)
+        if seconds is not None and abs(seconds) < DOUBTFUL:
+            told = f"{where} is {shown(value)}, too few to be seconds since 1970"
+            raise Refused(f"{told}; {example}, and a missing one as null or empty")
     if seconds is not None and not EARLIEST <= seconds <= LATEST:
-        raise Refused(f"{where} is {shown(value)}, outside 1900 to 2200; give it in seconds")
+        raise Refused(f"{where} is {shown(value)}, outside 1900 to 2200; {example} or in seconds")
     return seconds
 
 
 def as_id(value: object, where: str) -> str:
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
     if not isinstance(text, str) or not text:
-        raise Refused(f"{where} is {shown(value)}; an id is a text or a whole number")
+        told = "is missing" if value is None or value == "" else f"is {shown(value)}"
+        raise Refused(f"{where} {told}; give it a text or a whole number")
     return valid(text, where)
 
 
 def as_label(value: object, where: str, labels: list[str]) -> str:
+    if value is None or value == "":
+        raise Refused(f"{where}: the label is missing; add it, or drop the row")
     label = label_name(value)
-    if label is None:
-        raise Refused(f"{where}: the label is missing ({shown(value)}); add it or drop the row")
     if label not in labels:
         known = ", ".join(map(shown, labels))
-        raise Refused(f"{where} is {shown(label)}, not in data.labels ({known}); add or mend it")
+        raise Refused(f"{where} is {shown(value)}, not in data.labels ({known}); add or mend it")
     return label
 
 

@@ -1,0 +1,121 @@
+"""Measure what DVC and `exact run` cost on the bundled sample, and renew the table of README.md.
+
+Each line times two commands in turn, so that a machine that slows down slows both, and gives the
+median of each and the median of their ratios.
+"""
+
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent / "tests"))
+from bake import bake  # noqa: E402
+
+RUNS = 5
+TAG = "altruism@v1.0.0"
+STAGES = ("prepare", "featurize", "train", "evaluate")
+ONE_PROCESS = "from altruism import " + ", ".join(STAGES) + "; "
+ONE_PROCESS += "; ".join(f"{stage}.main()" for stage in STAGES)
+START, END = "<!-- measured -->", "<!-- end -->"
+# What is timed, what it is compared with, both commands, and what goes before each of them untimed.
+LINES = [
+    (
+        "`dvc repro --force`, all four stages",
+        "one Python process doing the same work",
+        "dvc repro --force --quiet",
+        f"exact run python -c '{ONE_PROCESS}'",
+        "true",
+    ),
+    (
+        "`dvc repro` with nothing to do",
+        "`dvc version`",
+        "dvc repro --quiet",
+        "dvc version",
+        "true",
+    ),
+    ("`exact run true`", "`true`", "exact run true", "true", "true"),
+    (
+        "`git checkout TAG && dvc checkout`",
+        "copying the same files",
+        f"git checkout --quiet {TAG} && dvc checkout --quiet",
+        "cp -r ../kept/* .",
+        "git checkout --quiet main && dvc checkout --quiet",
+    ),
+]
+
+
+def prepared(folder: Path) -> Path:
+    """A project in `folder` with a tagged first model, and a second one on its main branch."""
+    root = bake(folder)
+    for command in (
+        "make --silent",
+        "git add --all && git commit --quiet --message First",
+        f"git tag -a {TAG} -m First",
+        "mkdir ../kept && cp -r data models reports ../kept",
+        "sed -i 's/estimator: .*/estimator: multinomial_nb/' params.yaml && make --silent",
+        "git add --all && git commit --quiet --message Second",
+    ):
+        shell(root, command)
+    return root
+
+
+def shell(root: Path, command: str) -> float:
+    """Seconds that `command` takes in the project at `root` with its environment active."""
+    path = os.pathsep.join([str(root / ".venv/bin"), os.environ["PATH"]])
+    start = time.perf_counter()
+    subprocess.run(
+        command, shell=True, cwd=root, env={**os.environ, "PATH": path}, check=True, stdout=-3
+    )
+    return time.perf_counter() - start
+
+
+def measure(root: Path) -> list[str]:
+    """A row of the table for each of LINES."""
+    rows = []
+    for what, base, command, other, before in LINES:
+        pairs = []
+        for _ in range(RUNS + 1):
+            shell(root, before)
+            first = shell(root, command)
+            shell(root, before)
+            pairs.append((first, shell(root, other)))
+        # The first run of each fills the disk cache and is not counted.
+        times, others = zip(*pairs[1:], strict=True)
+        ratio = statistics.median(a / b for a, b in pairs[1:])
+        extra = statistics.median(a - b for a, b in pairs[1:])
+        numbers = [statistics.median(times), statistics.median(others), extra, ratio]
+        rows.append(
+            f"| {what} | {base} | " + " | ".join(f"{number:.2f}" for number in numbers) + " |"
+        )
+        print(rows[-1], flush=True)
+    return rows
+
+
+def renew(rows: list[str]) -> None:
+    """Put `rows` into README.md, between its two marks."""
+    readme = HERE / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    head, rest = text.split(START)
+    _, tail = rest.split(END)
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    table = [
+        START,
+        f"Median of {RUNS} runs on {machine}:",
+        "",
+        "| what | compared with | seconds | seconds of that | more seconds | times as long |",
+        "|---|---|---|---|---|---|",
+        *rows,
+        END,
+    ]
+    readme.write_text(head + "\n".join(table) + tail, encoding="utf-8", newline="\n")
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as made:
+        renew(measure(prepared(Path(made))))
