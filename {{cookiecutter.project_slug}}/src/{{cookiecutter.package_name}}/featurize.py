@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy
 from sklearn.compose import ColumnTransformer
-from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfVectorizer
+from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import (
@@ -22,7 +22,8 @@ from . import params, problems
 from .problems import Refused
 from .rows import read_prepared
 
-COUNTED = {"words": r"\S+", "lines": r"[^\n]+"}
+# Each with an empty group: what a group holds is the token, so that all tokens are the same one.
+COUNTED = {"words": r"()\S+", "lines": r"()[^\n]+"}
 # Seconds of a cycle, and into how many parts a spline divides it.
 CYCLES = {"day": (86_400, 8), "week": (604_800, 7), "year": (31_556_952, 12)}
 
@@ -74,10 +75,8 @@ def vectorizer(chosen: dict, column: str, frame) -> TfidfVectorizer:
 
 
 def counter(pattern: str, scale: str) -> Pipeline:
-    """How often `pattern` is found in a text: a hashing vectorizer with a single bucket counts."""
-    count = HashingVectorizer(
-        n_features=1, alternate_sign=False, norm=None, lowercase=False, token_pattern=pattern
-    )
+    """How often `pattern` is found in a text, counted as the only term of a vocabulary."""
+    count = CountVectorizer(token_pattern=pattern, vocabulary=[""], lowercase=False)
     return make_pipeline(count, dense(), *scaling(scale))
 
 

@@ -60,12 +60,13 @@ def share(name: str) -> float:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") / 2**64
 
 
-def check_labels(part: str, found: list[str], labels: list[str]) -> None:
+def check_labels(part: str, found: list[str], data: dict) -> None:
     """Refuse a part in which a label is missing: nothing could be learned or measured of it."""
     counts = Counter(found)
-    if min(counts[label] for label in labels) < 1:
-        have = ", ".join(f"{shown(label)}: {counts[label]}" for label in labels)
-        raise Refused(f"{part} lack a label ({have}); add such rows, or mend params.yaml")
+    if min(counts[label] for label in data["labels"]) < 1:
+        have = ", ".join(f"{shown(label)}: {counts[label]}" for label in data["labels"])
+        told = f"{data['file']}: the {part} lack a label ({have})"
+        raise Refused(f"{told}; add such rows, or mend params.yaml")
 
 
 def forget_held_out_texts(prepared: dict[str, list[rows.Row]], text: list[str]) -> int:
@@ -93,12 +94,12 @@ def prepare(values: dict) -> dict[str, list[rows.Row]]:
     if split["by"] == "time":
         rows.as_moment(split["test"], "params.yaml: split.test")
     items = labelled(data)
-    check_labels(f"the rows of {data['file']}", [item[2] for item in items], data["labels"])
+    check_labels("rows", [item[2] for item in items], data)
     parts: dict[str, list] = {TRAIN: [], TEST: []}
     for item in items:
         parts[side(item[0], item[1], item[3], split)].append(item)
     for part, items in parts.items():
-        check_labels(f"the {part} rows of {data['file']}", [item[2] for item in items], data["labels"])
+        check_labels(f"{part} rows", [item[2] for item in items], data)
     # Before the columns are checked, since a leak is often missing where the label is unknown.
     stop_at_leaks(parts[TRAIN], data, values["leaks"])
     return {
@@ -149,7 +150,7 @@ def main() -> None:
     data = values["data"]
     prepared = prepare(values)
     taken = forget_held_out_texts(prepared, data["text"])
-    check_labels("the train rows left", [item["label"] for item in prepared[TRAIN]], data["labels"])
+    check_labels("train rows left", [item["label"] for item in prepared[TRAIN]], data)
     files = {Path(f"data/prepared/{part}.jsonl"): items for part, items in prepared.items()}
     write_together({path: rows.json_lines(items) for path, items in files.items()})
     if rows.is_cut(Path(data["file"])):

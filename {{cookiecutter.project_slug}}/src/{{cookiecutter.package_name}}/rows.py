@@ -199,12 +199,7 @@ def read_table(text: str, where: str, dialect: dict) -> Iterator[tuple[str, Row]
     number = 0
     try:
         header = next(lines)
-        if len(header) == 1 and re.search("[\t;|,]", header[0]):
-            told = f"{where}: the header {shown(header[0])} is one column"
-            raise Refused(f"{told}; separate columns by a comma in .csv and by a tab in .tsv")
-        twice = [name for name in header if header.count(name) > 1]
-        if twice:
-            raise Refused(f"{where}: the column {shown(twice[0])} stands twice in the header; rename one")
+        check_header(header, where)
         for number, fields in enumerate(lines, 1):
             place = f"{where}, row {number} (line {lines.line_num})"
             if not fields:
@@ -216,6 +211,16 @@ def read_table(text: str, where: str, dialect: dict) -> Iterator[tuple[str, Row]
     except csv.Error as error:
         place = f"{where}, row {number + 1} (line {lines.line_num})"
         raise Refused(f"{place}: {error}; mend its quotes") from None
+
+
+def check_header(header: list[str], where: str) -> None:
+    if len(header) == 1 and re.search("[\t;|,]", header[0]):
+        told = f"{where}: the header {shown(header[0])} is one column"
+        raise Refused(f"{told}; separate columns by a comma in .csv and by a tab in .tsv")
+    for name in header:
+        if header.count(name) > 1:
+            told = f"{where}: the column {shown(name)} stands twice in the header"
+            raise Refused(f"{told}; rename one")
 
 
 READERS = {
