@@ -1,5 +1,7 @@
 # `make demo` shows the whole story, `make test` checks everything this machine can run.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
+# Not in the template, where its files would be taken for files of the project.
+export RUFF_CACHE_DIR := $(CURDIR)/.ruff_cache
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 
 help:  ## list the targets
@@ -15,8 +17,8 @@ fast: env  ## the tests that need no built model
 	pytest tests -n 2 --dist loadfile -m "not slow"
 
 lint: env  ## look for mistakes in the code
-	ruff check --no-cache .
-	ruff format --no-cache --check .
+	ruff check .
+	ruff format --check .
 
 golden: env  ## renew tests/golden after a change of the template, for the diff that reviewers read
 	python tests/golden.py

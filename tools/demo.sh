@@ -3,9 +3,8 @@
 # back in a fresh clone, and compare its bytes. Exits non-zero if they are not the first model's.
 set -eu
 template=$(cd "$(dirname "$0")/.." && pwd)
-folder=$template/demo
-rm -rf "$folder"
-mkdir "$folder"
+# Not in this repository: a project has one of its own.
+folder=$(mktemp -d "${TMPDIR:-/tmp}/demo-XXXXXX")
 cd "$folder"
 # The demo's commits need an author, and a new machine has none.
 export GIT_AUTHOR_NAME=Demo GIT_AUTHOR_EMAIL=demo@example.org
@@ -52,4 +51,5 @@ printf 'v1.0.0    %s\nv2.0.0    %s\nrecovered %s\n' "$first" "$second" "$recover
 [ "$first" != "$second" ] || { echo "demo: both releases have the same model" >&2; exit 1; }
 [ "$first" = "$recovered" ] || { echo "demo: the recovered model is not the first one" >&2; exit 1; }
 grep -q "md5: $recovered" dvc.lock || { echo "demo: dvc.lock names another model" >&2; exit 1; }
-say "The recovered model is the first one, byte for byte (the projects are in demo/)"
+say "The recovered model is the first one, byte for byte"
+printf '(the projects are in %s)\n' "$folder"

@@ -6,7 +6,7 @@ template='{{cookiecutter.project_slug}}'
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 touch "$template/requirements.lock" "$template/requirements-uv.lock" "$template/requirements-notebook.lock"
-for plugin in '' s3 gs azure ssh webdav hdfs oss gdrive; do
+for plugin in '' s3 gs azure ssh webdav hdfs webhdfs oss gdrive; do
     name="{% if cookiecutter.__plugin == '$plugin' %}requirements-dev.lock{% endif %}"
     touch "$template/$name"
     remote=${plugin:+$plugin://store/path}

@@ -1,10 +1,11 @@
 """`exact data URL SHA256`: replace the raw data by a file or URL, checked by its hash.
 
 DVC's own import does the work, so the file is tracked with its origin and `dvc update` fetches a
-newer one. URL is whatever `dvc import-url` takes: a path, http, https, file, or any DVC remote.
+newer one. URL is whatever `dvc import-url` takes (a path, http, https or any DVC remote), or file.
 """
 
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -18,7 +19,10 @@ from exact.run import Refused, project_root
 RAW = Path("data/raw")
 # Beside RAW, at the same depth, so that the relative paths in the .dvc file stay true when moved.
 INCOMING = Path("data/incoming")
-FILE_LINE = re.compile(r"^(data:.*?^  file:[ \t]*)([^\s#]+)", re.MULTILINE | re.DOTALL)
+# The value is quoted, or ends where the line or its comment does.
+FILE_LINE = re.compile(
+    r"^(data:.*?^ +file:[ \t]*)(\"[^\"\n]*\"|'[^'\n]*'|[^\n]*?)([ \t]+#[^\n]*)?$", re.M | re.S
+)
 HASH = re.compile(r"[0-9a-fA-F]{64}")
 USAGE = "usage: make data URL=https://example.org/rows.csv SHA256=<64 hexadecimal digits>"
 
@@ -29,11 +33,27 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def fetch(url: str, wanted: str) -> Path:
+def source(url: str, root: Path) -> tuple[str, str]:
+    """What `dvc import-url` is to fetch, seen from `root`, and the name of its file."""
+    parts = urlsplit(url) if "://" in url else None
+    if parts and parts.scheme != "file":
+        # DVC would write it into the .dvc file, and that goes into git.
+        if parts.password:
+            raise Refused("the URL holds a password; give it to DVC as a remote (`dvc remote add`)")
+        return url, Path(unquote(parts.path)).name
+    path = Path(os.path.abspath(unquote(parts.path) if parts else url))
+    if path.is_dir():
+        raise Refused(f"{url} is a folder; name one file")
+    if path.parent == root / RAW:
+        raise Refused(f"{url} lies where its copy would; move it out of {RAW} first")
+    return str(path) if os.path.isabs(url) or parts else os.path.relpath(path, root), path.name
+
+
+def fetch(url: str, name: str, wanted: str) -> Path:
     """Import `url` into INCOMING; Refused when it cannot be had or has another hash."""
-    shutil.rmtree(INCOMING, ignore_errors=True)
+    if not name or name.startswith(".") or name.endswith(".dvc"):
+        raise Refused(f"{url} names no file that can hold rows")
     INCOMING.mkdir(parents=True)
-    name = Path(unquote(urlsplit(url).path)).name
     path = INCOMING / name
     if subprocess.run(["dvc", "import-url", "--quiet", url, str(path)]).returncode:
         raise Refused(f"{url} cannot be fetched; nothing was changed")
@@ -45,20 +65,31 @@ def fetch(url: str, wanted: str) -> Path:
     return path
 
 
-def replace(path: Path) -> Path:
-    """Put the imported file in the place of what RAW held, and name it in params.yaml."""
-    params = Path("params.yaml")
-    text = params.read_text(encoding="utf-8")
-    new = RAW / path.name
-    changed, count = FILE_LINE.subn(lambda found: found[1] + new.as_posix(), text, count=1)
-    if not count:
+def renamed(params: str, new: Path) -> tuple[str, Path]:
+    """The text of a params.yaml with `new` as its raw file, and the file that it named before."""
+    found = FILE_LINE.search(params)
+    if not found:
         raise Refused("params.yaml has no line `file:` in its section data; add it")
-    for old in RAW.glob("*.dvc"):
-        (RAW / old.stem).unlink(missing_ok=True)
-        old.unlink()
-    for source in (path, path.with_name(path.name + ".dvc")):
-        os.replace(source, RAW / source.name)
-    params.write_text(changed, encoding="utf-8", newline="\n")
+    name = new.as_posix()
+    value = name if re.fullmatch(r"[\w./-]+", name) else json.dumps(name, ensure_ascii=False)
+    return params[: found.start(2)] + value + params[found.end(2) :], Path(found[2].strip("\"'"))
+
+
+def replace(path: Path) -> Path:
+    """Put the imported file in the place of the raw file, and name it in params.yaml."""
+    params = Path("params.yaml")
+    new = RAW / path.name
+    text, old = renamed(params.read_text(encoding="utf-8"), new)
+    tracked = old.with_name(old.name + ".dvc")
+    if old.exists() and tracked.exists():
+        # What was never built from may be in no cache yet, and must not be lost.
+        subprocess.run(["dvc", "commit", "--quiet", "--force", str(tracked)], check=True)
+    for file in (path, path.with_name(path.name + ".dvc")):
+        os.replace(file, RAW / file.name)
+    params.write_text(text, encoding="utf-8", newline="\n")
+    if old != new and tracked.exists():
+        old.unlink(missing_ok=True)
+        tracked.unlink()
     return new
 
 
@@ -68,12 +99,16 @@ def main(arguments: list[str]) -> int:
         print(USAGE, file=sys.stderr)
         return 2
     try:
-        os.chdir(project_root(Path.cwd()))
-        new = replace(fetch(*arguments))
-    except (Refused, OSError) as error:
+        root = project_root(Path.cwd())
+        url, name = source(arguments[0], root)
+        os.chdir(root)
+        shutil.rmtree(INCOMING, ignore_errors=True)
+        try:
+            new = replace(fetch(url, name, arguments[1]))
+        finally:
+            shutil.rmtree(INCOMING, ignore_errors=True)
+    except (Refused, OSError, subprocess.CalledProcessError) as error:
         print(f"exact: {error}", file=sys.stderr)
         return 1
-    finally:
-        shutil.rmtree(INCOMING, ignore_errors=True)
     print(f"{new} is in place; now name its columns in params.yaml and run `make`")
     return 0

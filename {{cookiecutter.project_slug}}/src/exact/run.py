@@ -10,6 +10,7 @@ than x86-64 the pins are set all the same, and a line says that the promised byt
 
 import os
 import re
+import signal
 import site
 import sys
 from pathlib import Path
@@ -160,6 +161,10 @@ def check(root: Path) -> str:
 def become(command: list[str], environ: dict[str, str]) -> int:
     """Replace this process by `command`; where there is no exec, run it and return its status."""
     os.umask(0o022)
+    # Python ignores these two at its start, and a command would inherit that.
+    for name in ("SIGPIPE", "SIGXFSZ"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_DFL)
     try:
         if os.name == "nt":
             import subprocess

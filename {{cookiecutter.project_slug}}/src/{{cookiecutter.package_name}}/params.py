@@ -146,6 +146,10 @@ OPTIONS: dict[tuple[str, str], dict[str, Check]] = {
             lambda value: value is None or (type(value) is int and value > 0),
             "a whole number above 0, or null",
         ),
+        "stop_words": (
+            lambda value: value in (None, "english") or is_names(value),
+            "english, null or a list of different words",
+        ),
     },
     CATEGORICAL: {"handle_unknown": choice("ignore", "infrequent_if_exist", "warn")},
     ESTIMATORS["sgd"]: {"loss": choice("log_loss", "modified_huber")},
@@ -207,9 +211,11 @@ def check_together(values: dict) -> None:
     features = feature_columns(data)
     used = [*features, data["id"], data["label"]]
     twice = [name for name in used if used.count(name) > 1]
-    if twice or not features:
-        named = f"uses {shown(min(twice))} twice" if twice else "names no feature column"
-        raise Refused(f"params.yaml: data {named}; every column belongs to one list at most")
+    if twice:
+        told = f"params.yaml: data uses {shown(min(twice))} twice"
+        raise Refused(f"{told}; every column belongs to one list at most")
+    if not features:
+        raise Refused("params.yaml: data names no feature column; name one in text or numeric")
     for name in leaks["allow"]:
         check_name(name, features, "params.yaml: leaks.allow")
     for name in values["features"]["text_by_column"]:

@@ -138,7 +138,7 @@ def write_together(contents: dict[Path, bytes]) -> None:
     except OSError as error:
         folders = ", ".join(sorted({str(path.parent) for path in contents}))
         told = f"{folders} cannot be written ({error.strerror})"
-        raise Refused(f"{told}; mend that, what was there before is unchanged") from None
+        raise Refused(f"{told}; make room or mend it, what was there is unchanged") from None
     finally:
         for path in beside.values():
             with contextlib.suppress(OSError):

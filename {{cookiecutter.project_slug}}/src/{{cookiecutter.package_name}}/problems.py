@@ -34,7 +34,7 @@ def run(main: Callable[[], None]) -> None:
         reason = str(refusal)
     except OSError as error:
         reason = f"{error.filename}: " if error.filename else ""
-        reason += error.strerror or str(error)
+        reason += f"{error.strerror or error}; mend that and run it again"
     except RecursionError:
         reason = "a value is nested too deeply; flatten it"
     except MemoryError:

@@ -55,6 +55,8 @@ def read(path: Path) -> Iterator[tuple[str, Row]]:
         raise Refused(f"{path} is not there; run `make pull`, or mend its name") from None
     except IsADirectoryError:
         raise Refused(f"{path} is a folder; name one file") from None
+    except OSError as error:
+        raise Refused(f"{path} cannot be read ({error.strerror}); mend that or its name") from None
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         kind = next((f" ({k})" for magic, k in MAGIC.items() if content.startswith(magic)), "")

@@ -1,0 +1,93 @@
+"""Put the new project under git and say what comes next; the files are complete without it."""
+
+import sys
+
+# Hooks run from the shared folder of temporary files, where anybody may have put a json.py.
+sys.path.pop(0)
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+# Jinja renders this file first, and tojson escapes every ', <, > and &, so that an answer is
+# data here and cannot end the string that holds it.
+ANSWERS = json.loads(r'''{{ cookiecutter | tojson }}''')  # fmt: skip
+
+BY_HAND = 'git init && git add -A && git commit -m "First commit"'
+# Variables of a git that is running already would send these commands to its repository.
+OUTER = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR")
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in OUTER}
+# DVC reads no other format of repository, whatever a newer git's default is.
+ENVIRONMENT.update(GIT_DEFAULT_HASH="sha1", GIT_DEFAULT_REF_FORMAT="files")
+
+
+class GitError(Exception):
+    """What git said when it failed."""
+
+
+def git(*arguments, check=True):
+    done = subprocess.run(
+        ["git", *arguments],
+        env=ENVIRONMENT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+    )
+    if check and done.returncode:
+        said = (done.stderr or done.stdout).strip() or f"exit status {done.returncode}"
+        raise GitError(said)
+    return done.stdout.strip()
+
+
+def identity():
+    """Flags that lend the answers to one commit, where the user has told git no name."""
+    answers = {"user.name": ANSWERS["author"], "user.email": ANSWERS["email"]}
+    missing = {key: value for key, value in answers.items() if not git("config", key, check=False)}
+    return [flag for key, value in missing.items() for flag in ("-c", f"{key}={value}")]
+
+
+def first_commit():
+    git("-c", "init.defaultBranch=main", "init", "--quiet")
+    # A git older than 2.28 has no other way to name the first branch.
+    git("symbolic-ref", "HEAD", "refs/heads/main")
+    # What the user ignores, signs or checks elsewhere must not keep a file or the commit out.
+    git("-c", f"core.excludesFile={os.devnull}", "add", "--all")
+    unhindered = ("-c", "commit.gpgSign=false", "-c", f"core.hooksPath={os.devnull}")
+    git(
+        *unhindered, *identity(), "commit", "--quiet", "--message", "Project made from the template"
+    )
+
+
+def reason_to_skip():
+    if shutil.which("git") is None:
+        return f"git is not installed: install it, then run in the project: {BY_HAND}"
+    if os.path.exists(".git"):
+        return "the folder already is a git repository: commit the new files when they suit you."
+    for folder in Path.cwd().parents:
+        if os.path.exists(folder / ".git"):
+            move = f"move the project out of it, then run in the project: {BY_HAND}"
+            return f"the project lies inside another git repository, {folder}: {move}"
+    return ""
+
+
+def main():
+    # A console that cannot show a character of a path gets its escape, not an error.
+    sys.stdout.reconfigure(errors="backslashreplace")
+    skipped = reason_to_skip()
+    try:
+        if not skipped:
+            first_commit()
+    except (GitError, OSError) as error:
+        skipped = f"git failed with {error!s:.500}: mend that, then run in the project: {BY_HAND}"
+    if skipped:
+        print(f"No first commit was made, because {skipped}\n")
+    print(f"The project is in {Path.cwd()}. Next:\n")
+    print(f"  cd {ANSWERS['project_slug']}")
+    print("  make")
+    print('  git add -A && git commit -m "First model" && make push')
+
+
+main()
