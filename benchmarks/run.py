@@ -4,6 +4,7 @@ Each line times two commands in turn, so that a machine that slows down slows bo
 median of each and the median of their ratios.
 """
 
+import json
 import os
 import platform
 import statistics
@@ -14,7 +15,8 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "tests"))
+sys.path[:0] = [str(HERE.parent / "tests"), str(HERE.parent / "tools")]
+import sample  # noqa: E402
 from bake import bake  # noqa: E402
 
 RUNS = 5
@@ -24,14 +26,15 @@ ONE_PROCESS = "from altruism import " + ", ".join(STAGES) + "; "
 ONE_PROCESS += "; ".join(f"{stage}.main()" for stage in STAGES)
 START, END = "<!-- measured -->", "<!-- end -->"
 # What is timed, what it is compared with, both commands, and what goes before each of them untimed.
+STAGES_LINE = (
+    "`dvc repro --force`, all four stages, {rows} rows",
+    "one Python process doing the same work",
+    "dvc repro --force --quiet",
+    f"exact run python -c '{ONE_PROCESS}'",
+    "true",
+)
 LINES = [
-    (
-        "`dvc repro --force`, all four stages",
-        "one Python process doing the same work",
-        "dvc repro --force --quiet",
-        f"exact run python -c '{ONE_PROCESS}'",
-        "true",
-    ),
+    STAGES_LINE,
     (
         "`dvc repro` with nothing to do",
         "`dvc version`",
@@ -45,9 +48,10 @@ LINES = [
         "copying the same files",
         f"git checkout --quiet {TAG} && dvc checkout --quiet",
         "cp -r ../kept/* .",
-        "git checkout --quiet main && dvc checkout --quiet",
+        "git checkout --force --quiet main && dvc checkout --quiet",
     ),
 ]
+MANY_ROWS = 30_000
 
 
 def prepared(folder: Path) -> Path:
@@ -75,10 +79,21 @@ def shell(root: Path, command: str) -> float:
     return time.perf_counter() - start
 
 
-def measure(root: Path) -> list[str]:
-    """A row of the table for each of LINES."""
+def grown(root: Path) -> Path:
+    """The project with MANY_ROWS rows of the same kind in the place of its sample."""
+    raw = root / "data/raw/requests.jsonl"
+    shell(root, "git checkout --force --quiet main && rm data/raw/requests.jsonl*")
+    lines = (json.dumps(row) + "\n" for row, _ in sample.simulate(rows=MANY_ROWS))
+    raw.write_text("".join(lines), encoding="utf-8")
+    shell(root, f"dvc add --quiet {raw.relative_to(root)}")
+    shell(root, "sed -i 's/estimator: .*/estimator: logistic_regression/' params.yaml")
+    return root
+
+
+def measure(root: Path, lines: list[tuple], count: int) -> list[str]:
+    """A row of the table for each of `lines`, of a project with `count` rows."""
     rows = []
-    for what, base, command, other, before in LINES:
+    for what, base, command, other, before in lines:
         pairs = []
         for _ in range(RUNS + 1):
             shell(root, before)
@@ -118,4 +133,6 @@ def renew(rows: list[str]) -> None:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as made:
-        renew(measure(prepared(Path(made))))
+        project = prepared(Path(made))
+        rows = measure(project, LINES, sample.ROWS)
+        renew(rows + measure(grown(project), [STAGES_LINE], MANY_ROWS))

@@ -34,7 +34,7 @@ def sha256(path: Path) -> str:
 
 
 def source(url: str, root: Path) -> tuple[str, str]:
-    """What `dvc import-url` is to fetch, seen from `root`, and the name of its file."""
+    """What `dvc import-url` is to fetch into INCOMING, and the name of its file."""
     parts = urlsplit(url) if "://" in url else None
     if parts and parts.scheme != "file":
         # DVC would write it into the .dvc file, and that goes into git.
@@ -46,7 +46,10 @@ def source(url: str, root: Path) -> tuple[str, str]:
         raise Refused(f"{url} is a folder; name one file")
     if path.parent == root / RAW:
         raise Refused(f"{url} lies where its copy would; move it out of {RAW} first")
-    return str(path) if os.path.isabs(url) or parts else os.path.relpath(path, root), path.name
+    if parts or os.path.isabs(url) or path.is_relative_to(root):
+        return str(path), path.name
+    # DVC takes a path out of the project as seen from the folder that it writes to.
+    return os.path.relpath(path, root / INCOMING), path.name
 
 
 def fetch(url: str, name: str, wanted: str) -> Path:
@@ -55,7 +58,9 @@ def fetch(url: str, name: str, wanted: str) -> Path:
         raise Refused(f"{url} names no file that can hold rows")
     INCOMING.mkdir(parents=True)
     path = INCOMING / name
-    if subprocess.run(["dvc", "import-url", "--quiet", url, str(path)]).returncode:
+    # Its errors are shown, its advice to add the file to git is not.
+    done = subprocess.run(["dvc", "import-url", url, str(path)], stdout=subprocess.DEVNULL)
+    if done.returncode:
         raise Refused(f"{url} cannot be fetched; nothing was changed")
     if not path.is_file():
         raise Refused(f"{url} is a folder; name one file")

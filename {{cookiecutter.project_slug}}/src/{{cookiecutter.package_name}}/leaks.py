@@ -44,11 +44,14 @@ def too_good(filled: list[Pair], bounds: dict) -> str | None:
         numbers = [(label, float(value)) for label, value in filled]
     except (OverflowError, TypeError, ValueError):
         return None
+    if not all(math.isfinite(value) for _, value in numbers):
+        return None
     for label in sorted({label for label, _ in numbers}):
         inside = [value for one, value in numbers if one == label]
         outside = [value for one, value in numbers if one != label]
         area, chance = auc(inside, outside)
-        if max(area, 1 - area) > bounds["max_auc"] and chance < bounds["max_chance"]:
+        area = max(area, 1 - area)
+        if area > bounds["max_auc"] and chance < bounds["max_chance"]:
             return f"alone it tells {shown(label)} from the rest with an AUC of {area:.3f}"
     return None
 

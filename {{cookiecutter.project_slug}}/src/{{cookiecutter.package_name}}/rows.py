@@ -179,7 +179,8 @@ STRICT = json.JSONDecoder(object_pairs_hook=unique_keys, parse_constant=no_const
 
 def checked_object(value: object, place: str) -> Row:
     if not isinstance(value, dict):
-        raise Refused(f'{place}: {shown(value)} is no row; write an object such as {{"id": "1"}}')
+        mend = 'write an object such as {"id": "1"}, or name a list of them .json'
+        raise Refused(f"{place}: {shown(value)} is no row; {mend}")
     return value
 
 
@@ -198,6 +199,7 @@ def read_table(text: str, where: str, dialect: dict) -> Iterator[tuple[str, Row]
     if JSON_START.match(text):
         raise Refused(f"{where} is JSON, not what its suffix says; rename it to .json or .jsonl")
     lines = csv.reader(io.StringIO(text, newline=""), **dialect)
+    joined = dialect.get("delimiter", ",").join
     number = 0
     try:
         header = next(lines)
@@ -208,7 +210,7 @@ def read_table(text: str, where: str, dialect: dict) -> Iterator[tuple[str, Row]
                 raise Refused(f"{place} is an empty line; remove it")
             if len(fields) != len(header):
                 have = f"{len(fields)} fields where the header has {len(header)}"
-                raise Refused(f"{place}: {have} ({shown(','.join(fields))}); add or quote them")
+                raise Refused(f"{place}: {have} ({shown(joined(fields))}); add or quote them")
             yield place, dict(zip(header, fields, strict=True))
     except csv.Error as error:
         place = f"{where}, row {number + 1} (line {lines.line_num})"
@@ -278,7 +280,8 @@ def as_number(value: object, where: str) -> float | None:
     if isinstance(value, str) and NUMBER.fullmatch(value):
         value = float(value)
     if not isinstance(value, bool | int | float):
-        raise Refused(f"{where} is {shown(value)} where a number belongs; a missing one is empty")
+        mend = "write it like 1234.5, a missing one as null or empty"
+        raise Refused(f"{where} is {shown(value)} where a number belongs; {mend}")
     if abs(value) > sys.float_info.max or not math.isfinite(value):
         raise Refused(f"{where} is {shown(value)}, which no 64-bit number holds; mend it")
     return float(value)
