@@ -6,12 +6,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from bake import bake
 from filelock import FileLock
 
-from bake import bake
-
-# As nasty as a folder's name may be: only `:`, which would split PATH, is left out.
-OBSCURE = "a b 'ü' & $x; 日本 #%,=@~ (1) [2]"
+# As nasty as a folder's name may be. Left out are `:`, which would split PATH, tab and newline, at
+# which the kernel cuts the first line of a script, and `{`, which DVC takes for a place to fill in.
+OBSCURE = """a b 'ü' "&" $x; 日本 #%,=@~ (1) [2] \\*?`id`<|>!^+"""
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -304,7 +304,8 @@ ACCEPTED_REMOTES = {
 }
 ACCEPTED_URLS = """
 s3://bucket/path gs://bucket azure://container/path ssh://user@host:22/p@th webdav://host/a
-webdavs://host/a ssh://host:22/p@th hdfs://user@host:8020/a webhdfs://host:9870/a oss://bucket/a gdrive://root/a http://host/a
+webdavs://host/a ssh://host:22/p@th hdfs://user@host:8020/a
+webhdfs://host:9870/a oss://bucket/a gdrive://root/a http://host/a
 https://host:8443/a azure://container@account.example.net/a s3://bucket/50%20off
 """
 ACCEPTED_REMOTES |= {url: url for url in ACCEPTED_URLS.split()}

@@ -8,7 +8,7 @@ import numpy
 import pandas
 import pytest
 
-from exact.dump import dump, dumps, write
+from exact.dump import dumps, write
 
 DATA = {
     "text": ["title"],
@@ -55,7 +55,7 @@ def test_model_answers_a_frame_and_a_list_of_dicts_alike(model):
 
 def test_model_loads_without_this_project(model, package, tmp_path):
     code = "import joblib, sys; joblib.load(sys.argv[1]); print(*sys.modules)"
-    dump(model, tmp_path / "model.joblib")
+    write({tmp_path / "model.joblib": dumps(model)})
     loaded = subprocess.run(
         [sys.executable, "-c", code, tmp_path / "model.joblib"], stdout=-1, text=True, check=True
     ).stdout.split()
@@ -64,7 +64,7 @@ def test_model_loads_without_this_project(model, package, tmp_path):
 
 
 def test_model_is_the_same_once_written_and_read(model, tmp_path):
-    dump(model, tmp_path / "model.joblib")
+    write({tmp_path / "model.joblib": dumps(model)})
     again = joblib.load(tmp_path / "model.joblib")
     assert (again.predict_proba(ROWS) == model.predict_proba(ROWS)).all()
     assert dumps(again) == (tmp_path / "model.joblib").read_bytes()
@@ -106,12 +106,13 @@ def test_equal_strings_and_padding_have_one_form():
 
 
 def test_writing_leaves_the_old_file_or_the_new_one(tmp_path):
-    path = tmp_path / "file"
-    write(path, b"old")
+    path, other = tmp_path / "file", tmp_path / "folder"
+    write({path: b"old"})
+    other.mkdir()
     with pytest.raises(TypeError):
-        write(path, "not bytes")
+        write({path: b"new", other: "not bytes"})
     assert path.read_bytes() == b"old"
-    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["file", "folder"]
 
 
 def test_a_missing_column_raises(package):

@@ -1,12 +1,13 @@
 """Files whose bytes depend on what they hold alone.
 
-`dump` writes an object so that equal objects give equal files, in any process, on any day. Pickle
+`dumps` writes an object so that equal objects give equal files, in any process, on any day. Pickle
 does not promise that: scikit-learn's vectorizers store a memory address (its issue #18669), equal
 strings are written once or twice depending on whether they are the same object, sets have no order,
 and the padding of tree nodes is whatever was in memory. `joblib.load` reads the file, and needs
 nothing of this project.
 """
 
+import contextlib
 import io
 import os
 import pickle
@@ -66,22 +67,28 @@ def dumps(obj) -> bytes:
     return buffer.getvalue()
 
 
-def dump(obj, path: Path) -> None:
-    """Write `obj` to `path` in its canonical form; raises OSError and leaves `path` as it was."""
-    write(path, dumps(obj))
+def write(contents: dict[Path, bytes]) -> None:
+    """Write all files or none: each beside its place first, then all renamed over what was there.
 
-
-def write(path: Path, content: bytes) -> None:
-    """Write `content` to `path` whole or not at all: beside it first, then renamed over it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Always the same name, so that what a killed process left is overwritten by the next one.
-    beside = path.with_name(f".{path.name}.part")
+    Raises OSError, which names a file, with everything as it was.
+    """
+    # Always the same names, so that what a killed process left is overwritten by the next one.
+    beside = {path: path.with_name(f".{path.name}.part") for path in contents}
+    path = None
     try:
-        with open(beside, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
+        for path, content in contents.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with open(beside[path], "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        for path in contents:
+            os.replace(beside[path], path)
+    except OSError as error:
+        # The error of a full disk names no file.
+        error.filename = str(path)
         raise
+    finally:
+        for part in beside.values():
+            with contextlib.suppress(OSError):
+                part.unlink()

@@ -151,7 +151,7 @@ def check(root: Path) -> str:
     )
     if found:
         raise Refused("; ".join(found) + "; run `make env`")
-    cpu = wanted_cpu((root / "params.yaml").read_text(encoding="utf-8"))
+    cpu = wanted_cpu((root / "params.yaml").read_text(encoding="utf-8-sig"))
     if sys.platform == "linux":
         with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as cpuinfo:
             check_cpu(cpu, cpuinfo.read(8192))
@@ -186,7 +186,7 @@ def main(command: list[str]) -> int:
         return 2
     try:
         cpu = check(project_root(Path.cwd()))
-    except (Refused, OSError) as error:
+    except (Refused, OSError, UnicodeDecodeError) as error:
         print(f"exact: {error}", file=sys.stderr)
         return 1
     machine = os.uname().machine if hasattr(os, "uname") else os.environ["PROCESSOR_ARCHITECTURE"]

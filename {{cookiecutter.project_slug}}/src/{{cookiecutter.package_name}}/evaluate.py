@@ -6,7 +6,6 @@ import json
 from collections import Counter
 from pathlib import Path
 
-import joblib
 import numpy
 from sklearn import metrics
 from sklearn.calibration import calibration_curve
@@ -15,8 +14,9 @@ from exact.dump import write
 
 from . import params, plots, problems
 from .rows import json_lines, read_prepared
-from .scores import answers, ordered_scores
+from .scores import answers, load, ordered_scores
 
+MODEL = "models/model.joblib"
 REPORTS = Path("reports")
 DIGITS = 6
 
@@ -111,17 +111,20 @@ def main() -> None:
     labels = params.load()["data"]["labels"]
     rows, actual, names = read_prepared(Path("data/prepared/test.jsonl"))
     # From the file, not from memory: what is measured is what others will load.
-    scores = ordered_scores(joblib.load("models/model.joblib"), rows, labels)
+    scores = ordered_scores(load(MODEL, MODEL), rows, labels)
     found = measure(labels, actual, scores)
     report = json.dumps(found, ensure_ascii=False, allow_nan=False, indent=2, sort_keys=True)
-    write(REPORTS / "metrics.json", (report + "\n").encode())
-    write(REPORTS / "predictions.jsonl", json_lines(answers(labels, names, scores, actual)))
     predicted = [labels[index] for index in scores.argmax(axis=1)]
     drawn = curves(labels, actual, scores)
-    for name, columns in {**drawn, "confusion": {"actual": actual, "predicted": predicted}}.items():
-        write(REPORTS / f"{name}.csv", table(columns))
-    for name, image in plots.draw(drawn, found, labels).items():
-        write(REPORTS / f"{name}.svg", image)
+    tables = {**drawn, "confusion": {"actual": actual, "predicted": predicted}}
+    pictures = plots.draw(drawn, found, labels)
+    files = {
+        "metrics.json": (report + "\n").encode(),
+        "predictions.jsonl": json_lines(answers(labels, names, scores, actual)),
+        **{f"{name}.csv": table(columns) for name, columns in tables.items()},
+        **{f"{name}.svg": image for name, image in pictures.items()},
+    }
+    write({REPORTS / name: content for name, content in files.items()})
     area = f"ROC AUC {found['roc_auc']:.3f} on {len(rows)} held-out rows"
     print(f"evaluate: {area}; {verdict(found)}")
 

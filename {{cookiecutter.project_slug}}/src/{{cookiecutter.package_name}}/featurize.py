@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy
+from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.impute import SimpleImputer
@@ -16,16 +17,17 @@ from sklearn.preprocessing import (
 )
 from sklearn.utils._set_output import PandasAdapter
 
-from exact.dump import dump
+from exact.dump import dumps, write
 
 from . import params, problems
-from .problems import Refused
+from .problems import Refused, shown
 from .rows import read_prepared
 
 # Each with an empty group: what a group holds is the token, so that all tokens are the same one.
 COUNTED = {"words": r"()\S+", "lines": r"()[^\n]+"}
 # Seconds of a cycle, and into how many parts a spline divides it.
 CYCLES = {"day": (86_400, 8), "week": (604_800, 7), "year": (31_556_952, 12)}
+FEATURES = Path("data/features")
 
 
 def transformer(data: dict, features: dict, frame) -> Pipeline:
@@ -51,6 +53,8 @@ def transformer(data: dict, features: dict, frame) -> Pipeline:
     as_frame = FunctionTransformer(
         PandasAdapter().create_container, kw_args={"X_original": None, "columns": None}
     )
+    # A name with two underscores would be taken for a parameter of a step.
+    steps = [(name.replace("__", "_ _"), *rest) for name, *rest in steps]
     columns = ColumnTransformer(steps, sparse_threshold=1)
     return Pipeline([("frame", as_frame), ("columns", columns)])
 
@@ -68,7 +72,10 @@ def vectorizer(chosen: dict, column: str, frame) -> TfidfVectorizer:
         return TfidfVectorizer(**chosen)
     shared = CountVectorizer().get_params().keys() & chosen.keys()
     counts = CountVectorizer(**{name: chosen[name] for name in shared})
-    totals = numpy.asarray(counts.fit_transform(frame[column]).sum(axis=0)).ravel()
+    try:
+        totals = numpy.asarray(counts.fit_transform(frame[column]).sum(axis=0)).ravel()
+    except ValueError as error:
+        raise refusal(error, shown(column)) from None
     terms = counts.get_feature_names_out()
     kept = sorted(range(len(terms)), key=lambda index: (-totals[index], terms[index]))[:most]
     return TfidfVectorizer(**chosen, vocabulary=sorted(str(terms[index]) for index in kept))
@@ -106,17 +113,32 @@ def cycle(seconds: int, parts: int) -> Pipeline:
     return make_pipeline(fill, SplineTransformer(knots=knots, extrapolation="periodic"))
 
 
+def culprit(steps: list, frame) -> str:
+    """Which of the column transformer's steps cannot be fitted, for a message about it."""
+    for name, step, columns in steps:
+        try:
+            clone(step).fit(frame[columns])
+        except ValueError:
+            return shown(columns) if isinstance(columns, str) else name
+    return "features"
+
+
+def refusal(error: ValueError, where: str) -> Refused:
+    """What to tell of scikit-learn's `error`."""
+    return Refused(f"{where}: {' '.join(str(error).split())}; mend features in params.yaml")
+
+
 def main() -> None:
     values = params.load()
     rows, labels, _ = read_prepared(Path("data/prepared/train.jsonl"))
     frame = PandasAdapter().create_container(rows, None, None)
+    fitted = transformer(values["data"], values["features"], frame)
     try:
-        fitted = transformer(values["data"], values["features"], frame)
         matrix = fitted.fit_transform(frame)
     except ValueError as error:
-        raise Refused(f"{' '.join(str(error).split())}; mend features in params.yaml") from None
-    dump(fitted, Path("data/features/transformer.joblib"))
-    dump({"matrix": matrix, "labels": numpy.array(labels)}, Path("data/features/train.joblib"))
+        raise refusal(error, culprit(fitted["columns"].transformers, frame)) from None
+    train = {"matrix": matrix, "labels": numpy.array(labels)}
+    write({FEATURES / "transformer.joblib": dumps(fitted), FEATURES / "train.joblib": dumps(train)})
     print("featurize: {} rows, {} features".format(*matrix.shape))
 
 

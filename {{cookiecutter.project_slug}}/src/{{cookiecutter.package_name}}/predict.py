@@ -10,14 +10,13 @@ import io
 import sys
 from pathlib import Path
 
-import joblib
-from ruamel.yaml import YAML
+from ruamel.yaml import YAML, YAMLError
 
 from exact.dump import write
 
-from . import params, problems, rows
+from . import files, params, problems, rows
 from .problems import Refused, shown
-from .scores import answers, ordered_scores
+from .scores import answers, load, ordered_scores
 
 MODEL = "models/model.joblib"
 
@@ -29,10 +28,13 @@ def trusted(path: Path, lock: Path) -> bytes:
     """
     content = path.read_bytes()
     md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
-    stages = YAML(typ="safe", pure=True).load(lock.read_text(encoding="utf-8"))["stages"]
-    named = {out["path"]: out.get("md5") for stage in stages.values() for out in stage["outs"]}
+    try:
+        stages = YAML(typ="safe", pure=True).load(lock.read_text(encoding="utf-8"))["stages"]
+        named = {out["path"]: out.get("md5") for stage in stages.values() for out in stage["outs"]}
+    except (KeyError, TypeError, ValueError, YAMLError):
+        raise Refused(f"{lock} cannot be read; run `git checkout {lock}`") from None
     if named.get(MODEL) != md5:
-        told = f"{path} has the md5 {md5} but dvc.lock names {named.get(MODEL)}"
+        told = f"{path} has the md5 {md5} but dvc.lock names {named.get(MODEL, 'none')}"
         raise Refused(f"{told}; run `dvc checkout`, or give --any-model if you trust the file")
     return content
 
@@ -40,9 +42,9 @@ def trusted(path: Path, lock: Path) -> bytes:
 def read(file: str, data: dict) -> tuple[list[str], list[rows.Row]]:
     """Ids and features of the rows to score; without an id column the ids are row numbers."""
     if file == "-":
-        found = rows.parse(sys.stdin.buffer.read(), "standard input", rows.read_json_lines)
+        found = files.parse(sys.stdin.buffer.read(), "standard input", files.read_json_lines)
     else:
-        found = rows.read(Path(file))
+        found = files.read(Path(file))
     names, features = [], []
     for number, (place, row) in enumerate(found, 1):
         where = f"{place}, column {shown(data['id'])}"
@@ -62,10 +64,10 @@ def main() -> None:
     path = Path(chosen.model)
     content = path.read_bytes() if chosen.any_model else trusted(path, Path("dvc.lock"))
     names, features = read(chosen.file, data)
-    scores = ordered_scores(joblib.load(io.BytesIO(content)), features, data["labels"])
+    scores = ordered_scores(load(io.BytesIO(content), str(path)), features, data["labels"])
     lines = rows.json_lines(answers(data["labels"], names, scores))
     if chosen.out:
-        write(chosen.out, lines)
+        write({chosen.out: lines})
     else:
         sys.stdout.buffer.write(lines)
 

@@ -1,14 +1,12 @@
 """Stage 1: check the raw rows, hold some out for testing, and stop at a column that leaks."""
 
-import contextlib
 import hashlib
-import os
 from collections import Counter
 from pathlib import Path
 
 from exact.dump import write
 
-from . import params, problems, rows
+from . import files, params, problems, rows
 from .leaks import leak
 from .problems import Refused, shown
 
@@ -24,7 +22,7 @@ def labelled(data: dict) -> list[Item]:
     """
     places: dict[str, str] = {}
     found = []
-    for place, row in rows.read(Path(data["file"])):
+    for place, row in files.read(Path(data["file"])):
         where = f"{place}, column {shown(data['id'])}"
         name = rows.as_id(rows.field(row, data["id"], place), where)
         if name in places:
@@ -127,33 +125,15 @@ def stop_at_leaks(train: list[Item], data: dict, bounds: dict) -> None:
             raise Refused(f"column {shown(column)} is a likely leak: {reason}; {mend}")
 
 
-def write_together(contents: dict[Path, bytes]) -> None:
-    """Write all files or none: none is replaced before the last of them is on the disk."""
-    beside = {path: path.with_name(f".{path.name}.new.part") for path in contents}
-    try:
-        for path, content in contents.items():
-            write(beside[path], content)
-        for path in contents:
-            os.replace(beside[path], path)
-    except OSError as error:
-        folders = ", ".join(sorted({str(path.parent) for path in contents}))
-        told = f"{folders} cannot be written ({error.strerror})"
-        raise Refused(f"{told}; make room or mend it, what was there is unchanged") from None
-    finally:
-        for path in beside.values():
-            with contextlib.suppress(OSError):
-                path.unlink()
-
-
 def main() -> None:
     values = params.load()
     data = values["data"]
     prepared = prepare(values)
     taken = forget_held_out_texts(prepared, data["text"])
     check_labels("train rows left", [item["label"] for item in prepared[TRAIN]], data)
-    files = {Path(f"data/prepared/{part}.jsonl"): items for part, items in prepared.items()}
-    write_together({path: rows.json_lines(items) for path, items in files.items()})
-    if rows.is_cut(Path(data["file"])):
+    lines = {part: rows.json_lines(items) for part, items in prepared.items()}
+    write({Path(f"data/prepared/{part}.jsonl"): content for part, content in lines.items()})
+    if files.is_cut(Path(data["file"])):
         print(f"prepare: {data['file']} does not end in a line end; was it cut in its last row?")
     if taken:
         print(f"prepare: {taken} training rows are left out: their text is also a held-out row's")

@@ -16,7 +16,9 @@ def shown(value: object, most: int = 60) -> str:
         short = value if len(value) <= most else value[:most] + "…"
         return f"'{short}'" if short.isprintable() else ascii(short)
     try:
-        text = json.dumps(value, ensure_ascii=False, skipkeys=True, default=str)
+        text = json.dumps(value, ensure_ascii=False, skipkeys=True)
+    except TypeError:  # A date, which YAML has and JSON has not.
+        text = str(value)
     except (RecursionError, ValueError):
         text = "a deeply nested value"
     return shown(text, most)[1:-1]

@@ -1,5 +1,37 @@
 """What a model answers, row by row."""
 
+import joblib
+
+from .problems import Refused, shown
+
+
+def load(source, where: str):
+    """The model in `source`, a path or a file opened for reading bytes."""
+    try:
+        return joblib.load(source)
+    except OSError:
+        raise
+    # What a damaged file raises depends on where the damage is.
+    except Exception as error:
+        told = f"{where} is damaged, or needs other packages ({shown(str(error))})"
+        raise Refused(f"{told}; run `dvc checkout --force`, or `dvc repro --force train`") from None
+
+
+def ordered_scores(model, rows, labels: list[str]):
+    """The model's probabilities with a column for each of `labels`, in their order.
+
+    Raises Refused where params.yaml, which the rows were read by, is not the model's.
+    """
+    classes = model.classes_.tolist()
+    mend = "run `make`, or give params.yaml back its old values"
+    if sorted(classes) != sorted(labels):
+        known = ", ".join(map(shown, classes))
+        raise Refused(f"params.yaml has other labels than the model ({known}); {mend}")
+    try:
+        return model.predict_proba(rows)[:, [classes.index(label) for label in labels]]
+    except ValueError as error:
+        raise Refused(f"params.yaml is not the model's ({error}); {mend}") from None
+
 
 def answers(labels: list[str], names: list[str], scores, actual=None) -> list[dict]:
     """One answer a row: its id, its label where that is known, the predicted one and the score.
@@ -13,9 +45,3 @@ def answers(labels: list[str], names: list[str], scores, actual=None) -> list[di
         predicted = labels[row.index(max(row))]
         found.append({"id": name, **known, "predicted": predicted, "score": score})
     return found
-
-
-def ordered_scores(model, rows, labels: list[str]):
-    """The model's probabilities with a column for each of `labels`, in their order."""
-    classes = model.classes_.tolist()
-    return model.predict_proba(rows)[:, [classes.index(label) for label in labels]]

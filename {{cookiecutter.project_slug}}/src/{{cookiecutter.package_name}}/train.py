@@ -7,7 +7,7 @@ import joblib
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
 
-from exact.dump import dump
+from exact.dump import dumps, write
 
 from . import params, problems
 from .estimators import estimator
@@ -43,7 +43,7 @@ def main() -> None:
     features = joblib.load("data/features/transformer.joblib")
     train = joblib.load("data/features/train.joblib")
     model = fit(values["train"], features, train["matrix"], train["labels"])
-    dump(model, Path("models/model.joblib"))
+    write({Path("models/model.joblib"): dumps(model)})
     print(f"train: {values['train']['estimator']} fitted to {len(train['labels'])} rows")
 
 
