@@ -92,7 +92,7 @@ REMOTE = (
     (r"[^A-Za-z0-9 !#%&'()+,./:;=@^_~-]|%\(", "holds {}, which DVC cannot keep unchanged"),
     (
         rf"\A(?!({SCHEMES})://).*://",
-        "begins with {}, which is none of " + SCHEMES.replace("|", ", "),
+        "begins with {}, which is none of " + SCHEMES.replace("|", ", ") + " (a folder is a path)",
     ),
     (r"://(/|\Z)", "names no bucket and no host"),
     (r"\A(?![^:]+://)(?![A-Za-z]:/[^:]*\Z).*:", "has a colon but is no URL"),

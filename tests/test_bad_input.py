@@ -473,7 +473,7 @@ import json, pathlib, sys
 from altruism import params, problems
 for path in sorted(pathlib.Path(sys.argv[1]).glob("*.yaml")):
     try:
-        params.load(path)
+        params.load(path=path)
         print("null")
     except problems.Refused as refusal:
         print(json.dumps(str(refusal)))
@@ -576,7 +576,7 @@ NO_MODEL = {
     "empty texts": ("featurize", [""] * 8, {}, "empty vocabulary"),
     "single letters": ("featurize", ["a b c"] * 8, {}, "empty vocabulary"),
     "no word often enough": ("featurize", None, {"min_df": 100}, "features in params.yaml"),
-    "range of one": ("featurize", None, {"ngram_range": [1]}, "features in params.yaml"),
+    "range of one": ("featurize", None, {"ngram_range": [1]}, "ngram_range is [1]"),
     "range backwards": ("featurize", None, {"ngram_range": [2, 1]}, "ngram_range"),
     "two groups": ("featurize", None, {"token_pattern": "(a)(b)"}, "capturing group"),
     "unknown analyser": ("featurize", None, {"analyzer": "words"}, "analyzer"),

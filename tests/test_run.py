@@ -33,7 +33,8 @@ HOSTILE = {
     "LOKY_MAX_CPU_COUNT": "7",
     "PANDAS_COPY_ON_WRITE": "warn",
     "MATPLOTLIBRC": "/nonexistent",
-    "MPLBACKEND": "svg",
+    "LD_PRELOAD": "",
+    "LD_LIBRARY_PATH": "/nonexistent",
     "GLIBC_TUNABLES": "glibc.malloc.check=0",
     "LANG": "tr_TR.UTF-8",
     "LANGUAGE": "tr",
@@ -53,7 +54,6 @@ PINS = {
     "MKL_NUM_THREADS": "1",
     "VECLIB_MAXIMUM_THREADS": "1",
     "NPY_ENABLE_CPU_FEATURES": "X86_V3",
-    "MPLBACKEND": "Agg",
     "SOURCE_DATE_EPOCH": "0",
     "LC_ALL": "C.UTF-8",
     "TZ": "UTC",
@@ -107,8 +107,9 @@ def test_pins_replace_what_the_caller_set(built):
     inside = dict(pair.split("=", 1) for pair in variables.rstrip("\0").split("\0"))
     assert umask == "0022"
     assert inside["MINE"] == "kept\nas it is"
-    assert {name: inside.get(name) for name in PINS} == PINS
-    assert not (HOSTILE.keys() - PINS.keys()) & inside.keys()
+    pins = {**PINS, "PYTHONPATH": str(built.root / "src")}
+    assert {name: inside.get(name) for name in pins} == pins
+    assert not (HOSTILE.keys() - pins.keys()) & inside.keys()
     assert inside["PATH"].split(os.pathsep)[0] == str(built.root / ".venv/bin")
 
 
@@ -131,8 +132,10 @@ def test_python_inside_is_the_projects_own(built):
         (["no-such-command"], 127, "exact: there is no command 'no-such-command' on PATH\n"),
         (["./README.md"], 126, "exact: './README.md' cannot be run: Permission denied\n"),
         ([], 2, "usage: exact run CMD...\n"),
+        (["--verbose", "true"], 2, "usage: exact run CMD...\n"),
+        (["--", "sh", "-c", "exit 3"], 3, ""),
     ],
-    ids=["success", "failure", "no such command", "no program", "no command"],
+    ids=["success", "failure", "no such command", "no program", "no command", "option", "dashes"],
 )
 def test_exit_status(command, status, message, built):
     done = built.run("exact", "run", *command, check=False)
@@ -179,6 +182,11 @@ def test_works_in_a_folder_of_the_project(built):
     assert built.run("exact", "run", "pwd", cwd=folder).stdout == f"{folder}\n"
 
 
+@pytest.mark.parametrize("locale", ["C", "POSIX", "tr_TR.UTF-8", "C.UTF-8"])
+def test_works_where_the_locale_cannot_spell_the_folder(locale, built):
+    built.run("exact", "run", "python", "-c", "import altruism.train", LC_ALL=locale)
+
+
 def test_adds_at_most_a_tenth_of_a_second(built):
     def fastest(*command):
         times = []
@@ -221,6 +229,31 @@ def test_refuses_another_environment_and_names_every_difference(spare):
         f"numpy is {numpy} but requirements.lock names 0.1",
         "run `make env`",
     ]
+
+
+def test_refuses_a_package_that_no_lock_names(spare):
+    (folder,) = spare.root.glob(".venv/lib/python*/site-packages/joblib-*.dist-info")
+    stranger = folder.with_name("stranger-1.2.dist-info")
+    stranger.mkdir()
+    try:
+        told = refusal(spare)
+    finally:
+        stranger.rmdir()
+    assert told == "stranger 1.2 is installed but no lock names it; run `make env`"
+
+
+def test_runs_in_the_copies_that_dvc_makes_for_experiments(built, tmp_path):
+    copy = built.root / ".dvc/tmp/exps/standalone/one"
+    shutil.copytree(built.root / "src", copy / "src")
+    locks = ("requirements.lock", "requirements-dev.lock", ".python-version", "pyproject.toml")
+    for name in ("dvc.yaml", "params.yaml", *locks):
+        shutil.copy(built.root / name, copy)
+    try:
+        code = "import altruism; print(altruism.__file__)"
+        told = built.run("exact", "run", "python", "-c", code, cwd=copy).stdout
+    finally:
+        shutil.rmtree(built.root / ".dvc/tmp/exps")
+    assert told == f"{copy}/src/altruism/__init__.py\n"
 
 
 def test_refuses_the_environment_of_another_project(built, spare):
@@ -317,11 +350,18 @@ def test_make_env_remakes_an_environment_that_moved(spare):
         spare.run("make", "env")
 
 
+def test_dvc_shares_no_cache_with_other_users_of_the_machine(built):
+    told = built.run("dvc", "doctor").stdout
+    assert f"\nRepo.site_cache_dir: {built.root}/.dvc/tmp/site/" in told
+
+
 def test_make_makes_a_missing_environment_and_leaves_the_active_one_alone(spare, tmp_path):
     shutil.rmtree(spare.root / ".venv")
     active = tmp_path / "active"
     venv.create(active, symlinks=True)
     before = sorted(active.rglob("*"))
+    # Any Python that heeds PYTHONPATH stops at once.
+    (tmp_path / "sitecustomize.py").write_text("import os; os._exit(99)\n")
     spare.run(
         "make",
         PATH=f"{active}/bin{os.pathsep}{os.environ['PATH']}",

@@ -1,5 +1,6 @@
 """From raw rows to an exact model, on a handful of rows: what must hold whatever the data is."""
 
+import pickle
 import subprocess
 import sys
 
@@ -7,6 +8,7 @@ import joblib
 import numpy
 import pandas
 import pytest
+from sklearn.preprocessing import FunctionTransformer
 
 from exact.dump import dumps, write
 
@@ -134,3 +136,19 @@ def test_vocabulary_is_cut_by_count_then_spelling(package):
         {"max_features": 2, "token_pattern": r"\S+"}, "title", frame
     )
     assert made.vocabulary == ["a", "c"]
+
+
+def test_own_code_is_refused_in_a_model(package):
+    with pytest.raises(pickle.PicklingError, match="is this project's own code"):
+        dumps(FunctionTransformer(package("rows").as_text))
+
+
+def test_an_input_that_changes_during_a_stage_is_refused(package, tmp_path, monkeypatch):
+    problems = package("problems")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text("a: 1")
+    before = problems.inputs()
+    problems.check_unchanged(before)
+    (tmp_path / "params.yaml").write_text("a: 10")
+    with pytest.raises(problems.Refused, match="params.yaml changed while this ran"):
+        problems.check_unchanged(before)

@@ -57,3 +57,16 @@ def test_deps_name_all_that_a_stage_imports(stage):
     # `exact.data` is another command of the same program, which no stage runs.
     missing = {str(file.relative_to(ROOT)) for file in needed} - {*STAGES[stage]["deps"]}
     assert not missing, f"add to the deps of {stage} in dvc.yaml: {sorted(missing)}"
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_params_name_all_that_a_stage_reads(stage):
+    tree = ast.parse(module_file(STAGES[stage]["cmd"].split()[4]).read_text(encoding="utf-8"))
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    read = {
+        argument.value
+        for call in calls
+        if ast.unparse(call.func) == "params.load"
+        for argument in call.args
+    }
+    assert read and read | {"exact"} <= {*STAGES[stage]["params"]}

@@ -23,6 +23,9 @@ INCOMING = Path("data/incoming")
 FILE_LINE = re.compile(
     r"^(data:.*?^ +file:[ \t]*)(\"[^\"\n]*\"|'[^'\n]*'|[^\n]*?)([ \t]+#[^\n]*)?$", re.M | re.S
 )
+# The kinds of file that a stage can read.
+SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv")
+SECRET = re.compile(r"(?i)(^|[&;_-])(token|key|sig|signature|secret|password|credential)[^=&]*=")
 HASH = re.compile(r"[0-9a-fA-F]{64}")
 USAGE = "usage: make data URL=https://example.org/rows.csv SHA256=<64 hexadecimal digits>"
 
@@ -38,8 +41,9 @@ def source(url: str, root: Path) -> tuple[str, str]:
     parts = urlsplit(url) if "://" in url else None
     if parts and parts.scheme != "file":
         # DVC would write it into the .dvc file, and that goes into git.
-        if parts.password:
-            raise Refused("the URL holds a password; give it to DVC as a remote (`dvc remote add`)")
+        web = parts.scheme in ("http", "https")
+        if parts.password or (web and parts.username) or SECRET.search(parts.query):
+            raise Refused("the URL holds a secret; give it to DVC as a remote (`dvc remote add`)")
         return url, Path(unquote(parts.path)).name
     path = Path(os.path.abspath(unquote(parts.path) if parts else url))
     if path.is_dir():
@@ -54,8 +58,8 @@ def source(url: str, root: Path) -> tuple[str, str]:
 
 def fetch(url: str, name: str, wanted: str) -> Path:
     """Import `url` into INCOMING; Refused when it cannot be had or has another hash."""
-    if not name or name.startswith(".") or name.endswith(".dvc"):
-        raise Refused(f"{url} names no file that can hold rows")
+    if name.startswith(".") or Path(name).suffix.lower() not in SUFFIXES:
+        raise Refused(f"{url} names no file of rows; one ends in {', '.join(SUFFIXES)}")
     INCOMING.mkdir(parents=True)
     path = INCOMING / name
     # Its errors are shown, its advice to add the file to git is not.
@@ -86,8 +90,8 @@ def replace(path: Path) -> Path:
     new = RAW / path.name
     text, old = renamed(params.read_text(encoding="utf-8"), new)
     tracked = old.with_name(old.name + ".dvc")
-    if old.exists() and tracked.exists():
-        # What was never built from may be in no cache yet, and must not be lost.
+    if old.exists() and tracked.exists() and "\ndeps:" not in "\n" + tracked.read_text("utf-8"):
+        # What was never built from may be in no cache yet, and must not be lost; an import is.
         subprocess.run(["dvc", "commit", "--quiet", "--force", str(tracked)], check=True)
     for file in (path, path.with_name(path.name + ".dvc")):
         os.replace(file, RAW / file.name)

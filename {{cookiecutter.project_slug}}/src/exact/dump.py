@@ -1,22 +1,25 @@
 """Files whose bytes depend on what they hold alone.
 
-`dumps` writes an object so that equal objects give equal files, in any process, on any day. Pickle
-does not promise that: scikit-learn's vectorizers store a memory address (its issue #18669), equal
-strings are written once or twice depending on whether they are the same object, sets have no order,
-and the padding of tree nodes is whatever was in memory. `joblib.load` reads the file, and needs
-nothing of this project.
+`dumps` writes a fitted model so that fitting it again gives the same file, in any process, on any
+day. Pickle does not promise that: scikit-learn's vectorizers store a memory address (its issue
+#18669), equal strings are written once or twice depending on whether they are the same object, sets
+have no order, and the padding of tree nodes is whatever was in memory. `joblib.load` reads the
+file, and needs nothing of this project.
 """
 
 import contextlib
 import io
 import os
 import pickle
+import sys
+import types
 from pathlib import Path
 
 import numpy
 
 # Protocol 4 is what joblib and every supported Python read; a newer default would change the bytes.
 PROTOCOL = 4
+SOURCE = Path(__file__).parents[1]
 # The attributes of scikit-learn's estimators that hold the address of an object.
 ADDRESSES = {"_stop_words_id"}
 
@@ -41,8 +44,10 @@ class CanonicalPickler(pickle._Pickler):
 
     def reducer_override(self, obj):
         """How sets and estimators are taken apart; all others as pickle does."""
+        if isinstance(obj, type | types.FunctionType):
+            refuse_own_code(obj)
         if type(obj) in (set, frozenset):
-            return type(obj), (sorted(obj, key=repr),)
+            return type(obj), (sorted(obj, key=dumps),)
         if hasattr(type(obj), "__sklearn_tags__"):
             rebuild, arguments, state, *rest = obj.__reduce_ex__(PROTOCOL)
             kept = {name: value for name, value in state.items() if name not in ADDRESSES}
@@ -60,8 +65,19 @@ class CanonicalPickler(pickle._Pickler):
         return self._cleaned[id(array)][1]
 
 
+def refuse_own_code(obj: type | types.FunctionType) -> None:
+    """Raise PicklingError if `obj` is defined in this project, so that others could not load it."""
+    module = sys.modules.get(obj.__module__)
+    file = getattr(module, "__file__", None)
+    if obj.__module__ == "__main__" or (file and Path(file).is_relative_to(SOURCE)):
+        told = f"{obj.__module__}.{obj.__qualname__} is this project's own code"
+        raise pickle.PicklingError(
+            f"{told}, without which the file would not load; use scikit-learn's own"
+        )
+
+
 def dumps(obj) -> bytes:
-    """The canonical bytes of `obj`."""
+    """The canonical bytes of `obj`; raises PicklingError for code of this project."""
     buffer = io.BytesIO()
     CanonicalPickler(buffer).dump(obj)
     return buffer.getvalue()

@@ -4,8 +4,8 @@ It pins what could move a bit of the model, refuses an environment that the lock
 becomes the command, so that exit status, signals and output are the command's own.
 
 What it cannot do: Windows has no exec, so there the command is a child whose exit status is passed
-on. Masking the C library's FMA code (`x86-64-v2`) works with glibc only. On another architecture
-than x86-64 the pins are set all the same, and a line says that the promised bytes are x86-64's.
+on. Masking the C library's FMA code (`x86-64-v2`) works with glibc only. Elsewhere than on Linux on
+x86-64 the pins are set all the same, and a line says that the bytes can differ.
 """
 
 import os
@@ -38,7 +38,6 @@ PINS = {
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "VECLIB_MAXIMUM_THREADS": "1",
-    "MPLBACKEND": "Agg",
     "SOURCE_DATE_EPOCH": "0",
     "LC_ALL": "C.UTF-8",
     "TZ": "UTC",
@@ -46,8 +45,10 @@ PINS = {
 # A caller's settings of these families would reach into a fit, a prediction or a plot.
 DROPPED = re.compile(
     r"(PYTHON|OMP_|GOMP_|KMP_|OPENBLAS|GOTO_|MKL_|BLIS_|VECLIB_|NPY_|NUMPY_|SCIPY_|SKLEARN_|JOBLIB_"
-    r"|LOKY_|PANDAS_|NARWHALS_|MATPLOTLIBRC$|GLIBC_TUNABLES$|LANG|LC_|TZ$)"
+    r"|LOKY_|PANDAS_|NARWHALS_|MATPLOTLIBRC$|GLIBC_TUNABLES$|LD_|DYLD_|LANG|LC_|TZ$)"
 )
+# Differences named in one message.
+MOST_TOLD = 8
 LOCKED = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)(?: *; *([^\\\n]+?))? *\\?$", re.MULTILINE)
 # Read without a YAML parser, whose import alone costs more than half of what `exact run` may.
 CPU_LINE = re.compile(r"^exact:(?:[ \t]*(?:#.*)?\n)+[ \t]+cpu:[ \t]*[\"']?([\w-]+)", re.MULTILINE)
@@ -65,14 +66,15 @@ def project_root(start: Path) -> Path:
     raise Refused(f"{start} is in no project (no dvc.yaml and requirements.lock here or above)")
 
 
-def pinned(environ: dict[str, str], cpu: str) -> dict[str, str]:
+def pinned(environ: dict[str, str], cpu: str, root: Path) -> dict[str, str]:
     """`environ` without what could move a bit, and with the pins for `cpu`.
 
-    `EXACT_CPU` tells the command which pins it got.
+    The code is that of the project at `root`, and `EXACT_CPU` tells the command which pins it got.
     """
     kept = {name: value for name, value in environ.items() if not DROPPED.match(name)}
     path = os.pathsep.join([str(Path(sys.executable).parent), environ.get("PATH", os.defpath)])
-    return {**kept, "PATH": path, **PINS, **CPUS[cpu], "EXACT_CPU": cpu}
+    ours = {"PATH": path, "PYTHONPATH": str(root / "src"), "EXACT_CPU": cpu}
+    return {**kept, **PINS, **CPUS[cpu], **ours}
 
 
 def wanted_cpu(params: str) -> str:
@@ -125,6 +127,18 @@ def applies(marker: str | None) -> bool:
     return Marker(marker).evaluate()
 
 
+def unnamed(root: Path, versions: dict[str, str]) -> list[str]:
+    """The installed distributions that no lock of the project at `root` names."""
+    project = (root / "pyproject.toml").read_text(encoding="utf-8")
+    known = {normalized(name) for name in re.findall(r'^name = "(.+)"', project, re.MULTILINE)}
+    for lock in root.glob("requirements*.lock"):
+        known |= {normalized(found[0]) for found in LOCKED.findall(lock.read_text("utf-8"))}
+    return [
+        f"{name} {versions[name]} is installed but no lock names it"
+        for name in sorted({*versions} - known)
+    ]
+
+
 def problems(lock: str, versions: dict[str, str], wanted: str) -> list[str]:
     """What in this environment is not as requirements.lock and .python-version say."""
     found = []
@@ -141,16 +155,21 @@ def problems(lock: str, versions: dict[str, str], wanted: str) -> list[str]:
 
 def check(root: Path) -> str:
     """Refuse an environment that is not this commit's; return the CPU level to pin."""
-    if not Path(__file__).resolve().is_relative_to(root.resolve()):
-        other = Path(__file__).resolve().parents[2]
-        raise Refused(f"this environment is that of {other}; run `make env` in {root}")
+    own = Path(__file__).resolve().parents[2]
+    # DVC runs queued experiments in copies of the project there, with the project's environment.
+    copies = own / ".dvc" / "tmp" / "exps"
+    if root.resolve() != own and not root.resolve().is_relative_to(copies):
+        raise Refused(f"this environment is that of {own}; run `make env` in {root}")
+    versions = installed(site.getsitepackages())
     found = problems(
         (root / "requirements.lock").read_text(encoding="utf-8"),
-        installed(site.getsitepackages()),
+        versions,
         (root / ".python-version").read_text(encoding="utf-8"),
     )
+    found += unnamed(root, versions)
     if found:
-        raise Refused("; ".join(found) + "; run `make env`")
+        more = [f"and {len(found) - MOST_TOLD} more"] if len(found) > MOST_TOLD else []
+        raise Refused("; ".join([*found[:MOST_TOLD], *more, "run `make env`"]))
     cpu = wanted_cpu((root / "params.yaml").read_text(encoding="utf-8-sig"))
     if sys.platform == "linux":
         with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as cpuinfo:
@@ -181,16 +200,20 @@ def become(command: list[str], environ: dict[str, str]) -> int:
 
 def main(command: list[str]) -> int:
     """Check, pin and become `command`; returns only when that failed (status 1, 2, 126 or 127)."""
-    if not command:
+    if command[:1] == ["--"]:
+        command = command[1:]
+    if not command or command[0].startswith("-"):
         print("usage: exact run CMD...", file=sys.stderr)
         return 2
     try:
-        cpu = check(project_root(Path.cwd()))
+        root = project_root(Path.cwd())
+        cpu = check(root)
     except (Refused, OSError, UnicodeDecodeError) as error:
         print(f"exact: {error}", file=sys.stderr)
         return 1
     machine = os.uname().machine if hasattr(os, "uname") else os.environ["PROCESSOR_ARCHITECTURE"]
-    if machine.lower() not in ("x86_64", "amd64"):
-        note = f"on {machine} the model's bytes can differ from those recorded on x86-64"
+    if sys.platform != "linux" or machine != "x86_64":
+        here = f"{sys.platform} on {machine}"
+        note = f"on {here} the model's bytes can differ from those of Linux on x86-64"
         print(f"exact: {note}", file=sys.stderr)
-    return become(command, pinned(dict(os.environ), cpu))
+    return become(command, pinned(dict(os.environ), cpu, root))

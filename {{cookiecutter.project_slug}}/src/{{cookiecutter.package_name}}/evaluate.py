@@ -108,7 +108,7 @@ def verdict(found: dict) -> str:
 
 
 def main() -> None:
-    labels = params.load()["data"]["labels"]
+    labels = params.load("data")["data"]["labels"]
     rows, actual, names = read_prepared(Path("data/prepared/test.jsonl"))
     # From the file, not from memory: what is measured is what others will load.
     scores = ordered_scores(load(MODEL, MODEL), rows, labels)

@@ -45,7 +45,9 @@ def transformer(data: dict, features: dict, frame) -> Pipeline:
         steps.append(("numeric", scaler(features["numeric"]), data["numeric"]))
     if data["categorical"]:
         encoder = OneHotEncoder(**{"handle_unknown": "ignore", **features["categorical"]})
-        steps.append(("categorical", encoder, data["categorical"]))
+        # As in prepared rows: a missing category is the empty one.
+        filled = make_pipeline(SimpleImputer(strategy="constant", fill_value=""), encoder)
+        steps.append(("categorical", filled, data["categorical"]))
     for part in features["timestamp"] if data["timestamp"] else ():
         step = cycle(*CYCLES[part]) if part in CYCLES else scaler(features["numeric"])
         steps.append((f"{data['timestamp']}: {part}", step, [data["timestamp"]]))
@@ -74,7 +76,7 @@ def vectorizer(chosen: dict, column: str, frame) -> TfidfVectorizer:
     counts = CountVectorizer(**{name: chosen[name] for name in shared})
     try:
         totals = numpy.asarray(counts.fit_transform(frame[column]).sum(axis=0)).ravel()
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise refusal(error, shown(column)) from None
     terms = counts.get_feature_names_out()
     kept = sorted(range(len(terms)), key=lambda index: (-totals[index], terms[index]))[:most]
@@ -118,24 +120,27 @@ def culprit(steps: list, frame) -> str:
     for name, step, columns in steps:
         try:
             clone(step).fit(frame[columns])
-        except ValueError:
+        except (TypeError, ValueError):
             return shown(columns) if isinstance(columns, str) else name
     return "features"
 
 
-def refusal(error: ValueError, where: str) -> Refused:
+def refusal(error: Exception, where: str) -> Refused:
     """What to tell of scikit-learn's `error`."""
-    return Refused(f"{where}: {' '.join(str(error).split())}; mend features in params.yaml")
+    reason = " ".join(str(error).split())
+    if "no terms remain" in reason or "empty vocabulary" in reason:
+        reason += "; a script without spaces between words needs analyzer: char"
+    return Refused(f"{where}: {reason}; mend features in params.yaml")
 
 
 def main() -> None:
-    values = params.load()
+    values = params.load("data", "features")
     rows, labels, _ = read_prepared(Path("data/prepared/train.jsonl"))
     frame = PandasAdapter().create_container(rows, None, None)
     fitted = transformer(values["data"], values["features"], frame)
     try:
         matrix = fitted.fit_transform(frame)
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise refusal(error, culprit(fitted["columns"].transformers, frame)) from None
     train = {"matrix": matrix, "labels": numpy.array(labels)}
     write({FEATURES / "transformer.joblib": dumps(fitted), FEATURES / "train.joblib": dumps(train)})

@@ -141,6 +141,14 @@ def is_pattern(value: object) -> bool:
 # Options with values that scikit-learn would take, only to fail or to mislead in a later stage.
 OPTIONS: dict[tuple[str, str], dict[str, Check]] = {
     TEXT: {
+        "ngram_range": (
+            lambda value: (
+                isinstance(value, list)
+                and [type(one) for one in value] == [int, int]
+                and 0 < value[0] <= value[1]
+            ),
+            "two whole numbers such as [1, 2]",
+        ),
         "token_pattern": (is_pattern, "a regular expression of Python's re"),
         "max_features": (
             lambda value: value is None or (type(value) is int and value > 0),
@@ -156,13 +164,16 @@ OPTIONS: dict[tuple[str, str], dict[str, Check]] = {
 }
 
 
-def load(path: Path = Path("params.yaml")) -> dict:
-    """The parameters of `path`, checked; `Refused` with one sentence for the first thing wrong.
+def load(*sections: str, path: Path = Path("params.yaml")) -> dict[str, dict]:
+    """These sections of params.yaml: of a stage, those that dvc.yaml says it depends on.
 
-    Returns a mapping of section to mapping of key to value, as in the file, labels made text.
+    All of the file is checked; `Refused` with one sentence for the first thing wrong. Labels are
+    made text.
     """
     try:
         values = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise Refused(f"{path} is not here; run this in the project's own folder") from None
     except (YAMLError, ValueError, RecursionError) as error:  # A 13th month is a ValueError.
         raise Refused(f"{path} is no valid YAML: {' '.join(str(error).split())}") from None
     check_names(values, SPEC, str(path))
@@ -173,7 +184,7 @@ def load(path: Path = Path("params.yaml")) -> dict:
     check_together(values)
     check_options(values)
     values["data"]["labels"] = [label_name(label) for label in values["data"]["labels"]]
-    return values
+    return {name: values[name] for name in sections}
 
 
 def check_names(values: object, known: dict, where: str) -> None:
@@ -214,6 +225,8 @@ def check_together(values: dict) -> None:
     if twice:
         told = f"params.yaml: data uses {shown(min(twice))} twice"
         raise Refused(f"{told}; every column belongs to one list at most")
+    if features == [data["timestamp"]] and not values["features"]["timestamp"]:
+        raise Refused("params.yaml: features.timestamp is empty, and there is no other feature")
     if not features:
         raise Refused("params.yaml: data names no feature column; name one in text or numeric")
     for name in leaks["allow"]:

@@ -1,6 +1,7 @@
 """The report's pictures, as SVG files whose bytes depend on the numbers alone."""
 
 import io
+from pathlib import Path
 
 import matplotlib
 import matplotlib.font_manager
@@ -13,6 +14,12 @@ TITLES = {
     "calibration": "Calibration (Brier score {brier_score:.3f})",
     "confusion": "Confusion on {rows} held-out rows (accuracy {accuracy:.3f})",
 }
+# Of more than two labels, whose areas are means over the labels and not those of these curves.
+POOLED = {
+    "roc": "ROC curve, the answers for all labels pooled",
+    "precision_recall": "Precision and recall, the answers for all labels pooled",
+    "calibration": "Calibration, the answers for all labels pooled",
+}
 
 
 def draw(curves: dict, found: dict, labels: list[str]) -> dict[str, bytes]:
@@ -20,7 +27,8 @@ def draw(curves: dict, found: dict, labels: list[str]) -> dict[str, bytes]:
     use_only_what_is_bundled()
     pictures = {}
     for name, columns in curves.items():
-        figure, axes = blank(TITLES[name].format(**found))
+        titles = TITLES if len(labels) == 2 else POOLED
+        figure, axes = blank(titles[name].format(**found))
         (across, x), (up, y) = columns.items()
         style = "o-" if name == "calibration" else "-"
         axes.plot(x, y, style, color="#2166ac", linewidth=1.8, label="model", clip_on=False)
@@ -37,8 +45,9 @@ def use_only_what_is_bundled() -> None:
     matplotlib.rcdefaults()
     matplotlib.rcParams.update({"svg.hashsalt": "exact", "svg.fonttype": "path"})
     manager = matplotlib.font_manager.fontManager
-    bundled = matplotlib.get_data_path()
-    manager.ttflist = [font for font in manager.ttflist if font.fname.startswith(bundled)]
+    manager.ttflist = []
+    for font in sorted(Path(matplotlib.get_data_path(), "fonts/ttf").glob("DejaVuSans*.ttf")):
+        manager.addfont(font)
 
 
 def blank(title: str) -> tuple[Figure, object]:

@@ -35,7 +35,9 @@ def trusted(path: Path, lock: Path) -> bytes:
         raise Refused(f"{lock} cannot be read; run `git checkout {lock}`") from None
     if named.get(MODEL) != md5:
         told = f"{path} has the md5 {md5} but dvc.lock names {named.get(MODEL, 'none')}"
-        raise Refused(f"{told}; run `dvc checkout`, or give --any-model if you trust the file")
+        raise Refused(
+            f"{told}; run `dvc checkout --force`, or give --any-model if you trust the file"
+        )
     return content
 
 
@@ -60,7 +62,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=MODEL, help=f"instead of {MODEL}")
     parser.add_argument("--any-model", action="store_true", help="even if dvc.lock names another")
     chosen = parser.parse_args()
-    data = params.load()["data"]
+    data = params.load("data")["data"]
     path = Path(chosen.model)
     content = path.read_bytes() if chosen.any_model else trusted(path, Path("dvc.lock"))
     names, features = read(chosen.file, data)

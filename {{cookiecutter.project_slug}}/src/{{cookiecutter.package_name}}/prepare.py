@@ -61,6 +61,9 @@ def share(name: str) -> float:
 def check_labels(part: str, found: list[str], data: dict) -> None:
     """Refuse a part in which a label is missing: nothing could be learned or measured of it."""
     counts = Counter(found)
+    if not found:
+        mend = "another share or moment in split.test, or say it in a column (split.by: column)"
+        raise Refused(f"{data['file']}: there are no {part}; choose {mend}")
     if min(counts[label] for label in data["labels"]) < 1:
         have = ", ".join(f"{shown(label)}: {counts[label]}" for label in data["labels"])
         told = f"{data['file']}: the {part} lack a label ({have})"
@@ -126,7 +129,7 @@ def stop_at_leaks(train: list[Item], data: dict, bounds: dict) -> None:
 
 
 def main() -> None:
-    values = params.load()
+    values = params.load("data", "split", "leaks")
     data = values["data"]
     prepared = prepare(values)
     taken = forget_held_out_texts(prepared, data["text"])

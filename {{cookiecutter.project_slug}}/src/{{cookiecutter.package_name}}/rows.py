@@ -70,7 +70,8 @@ def as_number(value: object, where: str) -> float | None:
     if not isinstance(value, bool | int | float):
         mend = "write it like 1234.5, a missing one as null or empty"
         raise Refused(f"{where} is {shown(value)} where a number belongs; {mend}")
-    if abs(value) > sys.float_info.max or not math.isfinite(value):
+    too_large = abs(value) > sys.float_info.max or not math.isfinite(value)
+    if too_large or (isinstance(value, int) and int(float(value)) != value):
         raise Refused(f"{where} is {shown(value)}, which no 64-bit number holds; mend it")
     return float(value)
 

@@ -1,6 +1,7 @@
 """What a model answers, row by row."""
 
 import joblib
+import numpy
 
 from .problems import Refused, shown
 
@@ -28,9 +29,13 @@ def ordered_scores(model, rows, labels: list[str]):
         known = ", ".join(map(shown, classes))
         raise Refused(f"params.yaml has other labels than the model ({known}); {mend}")
     try:
-        return model.predict_proba(rows)[:, [classes.index(label) for label in labels]]
+        scores = model.predict_proba(rows)[:, [classes.index(label) for label in labels]]
     except ValueError as error:
         raise Refused(f"params.yaml is not the model's ({error}); {mend}") from None
+    if not numpy.isfinite(scores).all():
+        told = "the model answers probabilities that are no numbers"
+        raise Refused(f"{told}; mend the estimator's parameters in params.yaml")
+    return scores
 
 
 def answers(labels: list[str], names: list[str], scores, actual=None) -> list[dict]:

@@ -27,7 +27,7 @@ def fit(train: dict, features: Pipeline, matrix, labels) -> Pipeline:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", ConvergenceWarning)
             last.fit(matrix, labels)
-    except (TypeError, ValueError) as error:
+    except (OverflowError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise Refused(f"train.{train['estimator']}: {reason}; mend it in params.yaml") from None
     for warning in caught:
@@ -39,12 +39,12 @@ def fit(train: dict, features: Pipeline, matrix, labels) -> Pipeline:
 
 
 def main() -> None:
-    values = params.load()
+    chosen = params.load("train")["train"]
     features = joblib.load("data/features/transformer.joblib")
     train = joblib.load("data/features/train.joblib")
-    model = fit(values["train"], features, train["matrix"], train["labels"])
+    model = fit(chosen, features, train["matrix"], train["labels"])
     write({Path("models/model.joblib"): dumps(model)})
-    print(f"train: {values['train']['estimator']} fitted to {len(train['labels'])} rows")
+    print(f"train: {chosen['estimator']} fitted to {len(train['labels'])} rows")
 
 
 if __name__ == "__main__":
