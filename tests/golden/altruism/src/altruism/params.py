@@ -1,0 +1,269 @@
+"""params.yaml, read as DVC reads it and checked by name and kind before any work starts."""
+
+import ast
+import difflib
+import json
+import math
+import os
+import re
+import site
+import unicodedata
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from ruamel.yaml import YAML, YAMLError
+
+from .problems import Refused, shown
+
+# The file in scikit-learn and the class of each estimator.
+ESTIMATORS = {
+    "logistic_regression": ("linear_model/_logistic.py", "LogisticRegression"),
+    "multinomial_nb": ("naive_bayes.py", "MultinomialNB"),
+    "complement_nb": ("naive_bayes.py", "ComplementNB"),
+    "random_forest": ("ensemble/_forest.py", "RandomForestClassifier"),
+    "hist_gradient_boosting": (
+        "ensemble/_hist_gradient_boosting/gradient_boosting.py",
+        "HistGradientBoostingClassifier",
+    ),
+    "sgd": ("linear_model/_stochastic_gradient.py", "SGDClassifier"),
+}
+TEXT = ("feature_extraction/text.py", "TfidfVectorizer")
+CATEGORICAL = ("preprocessing/_encoders.py", "OneHotEncoder")
+# Options of TfidfVectorizer and OneHotEncoder that params.yaml cannot mean: code, types, layout.
+NOT_OPTIONS = {
+    *("input", "encoding", "decode_error", "preprocessor", "tokenizer", "dtype", "vocabulary"),
+    *("categories", "sparse_output", "feature_name_combiner"),
+}
+
+
+def argument_names(file: str, name: str) -> set[str]:
+    """The arguments of the class `name` in scikit-learn's `file`, read without importing it.
+
+    The import takes two seconds, and `prepare` has no other need of it.
+    """
+    for folder in site.getsitepackages():
+        path = Path(folder, "sklearn", file)
+        if path.is_file():
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            (start,) = (
+                method.args
+                for node in tree.body
+                if isinstance(node, ast.ClassDef) and node.name == name
+                for method in node.body
+                if isinstance(method, ast.FunctionDef) and method.name == "__init__"
+            )
+            return {argument.arg for argument in start.args + start.kwonlyargs} - {"self"}
+    raise Refused("scikit-learn is not installed; run `make env`")
+
+
+def is_text(value: object) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def is_names(value: object) -> bool:
+    return isinstance(value, list) and all(map(is_text, value)) and len({*value}) == len(value)
+
+
+def is_labels(value: object) -> bool:
+    if not isinstance(value, list):
+        return False
+    named = [label_name(label) for label in value]
+    return len(named) >= 2 and None not in named and len({*named}) == len(named)
+
+
+def label_name(value: object) -> str | None:
+    """A label as text, the same for a CSV and a JSON file: true is 'true'; None for no label."""
+    if isinstance(value, str):
+        return unicodedata.normalize("NFC", value) or None
+    return json.dumps(value) if isinstance(value, bool | int) else None
+
+
+Check = tuple[Callable[[object], bool], str]
+NAME: Check = (is_text, "a name")
+OPTIONAL_NAME: Check = (lambda value: value is None or is_text(value), "a name or null")
+NAMES: Check = (is_names, "a list of different names, such as [title, body]")
+SHARE: Check = (lambda value: is_number(value) and 0 < value <= 1, "a number above 0 and up to 1")
+MAPPING: Check = (lambda value: isinstance(value, dict), "a mapping, such as {alpha: 0.5}")
+
+
+def choice(*words: str) -> Check:
+    return lambda value: value in words, "one of: " + ", ".join(words)
+
+
+# Every key of params.yaml, each with what its value must be.
+SPEC: dict[str, dict[str, Check]] = {
+    "exact": {"cpu": choice("x86-64-v3", "x86-64-v2")},
+    "data": {
+        "file": NAME,
+        "id": NAME,
+        "label": NAME,
+        "labels": (is_labels, "a list of two or more different labels, the positive one last"),
+        "text": NAMES,
+        "numeric": NAMES,
+        "categorical": NAMES,
+        "timestamp": OPTIONAL_NAME,
+    },
+    "split": {
+        "by": choice("id", "group", "time", "column"),
+        "column": OPTIONAL_NAME,
+        "test": (
+            lambda value: is_number(value) or is_text(value),
+            "a share such as 0.25, or a moment in quotes such as '2012-06-01'",
+        ),
+    },
+    "leaks": {"max_auc": SHARE, "max_chance": SHARE, "allow": NAMES},
+    "features": {
+        "text": MAPPING,
+        "text_by_column": MAPPING,
+        "lengths": (lambda value: isinstance(value, bool), "true or false"),
+        "numeric": choice("quantile", "standard", "none"),
+        "categorical": MAPPING,
+        "timestamp": (
+            lambda value: is_names(value) and {*value} <= {"trend", "day", "week", "year"},
+            "a list of some of: trend, day, week, year",
+        ),
+    },
+    "train": {"estimator": choice(*ESTIMATORS), **dict.fromkeys(ESTIMATORS, MAPPING)},
+}
+
+
+def is_pattern(value: object) -> bool:
+    try:
+        return re.compile(value) is not None
+    except (re.error, TypeError, OverflowError, RecursionError):
+        return False
+
+
+# Options with values that scikit-learn would take, only to fail or to mislead in a later stage.
+OPTIONS: dict[tuple[str, str], dict[str, Check]] = {
+    TEXT: {
+        "ngram_range": (
+            lambda value: (
+                isinstance(value, list)
+                and [type(one) for one in value] == [int, int]
+                and 0 < value[0] <= value[1]
+            ),
+            "two whole numbers such as [1, 2]",
+        ),
+        "token_pattern": (is_pattern, "a regular expression of Python's re"),
+        "max_features": (
+            lambda value: value is None or (type(value) is int and value > 0),
+            "a whole number above 0, or null",
+        ),
+        "stop_words": (
+            lambda value: value in (None, "english") or is_names(value),
+            "english, null or a list of different words",
+        ),
+    },
+    CATEGORICAL: {"handle_unknown": choice("ignore", "infrequent_if_exist", "warn")},
+    ESTIMATORS["sgd"]: {"loss": choice("log_loss", "modified_huber")},
+}
+
+
+def load(*sections: str, path: Path = Path("params.yaml")) -> dict[str, dict]:
+    """These sections of params.yaml: of a stage, those that dvc.yaml says it depends on.
+
+    All of the file is checked; `Refused` with one sentence for the first thing wrong. Labels are
+    made text.
+    """
+    try:
+        values = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise Refused(f"{path} is not here; run this in the project's own folder") from None
+    except (YAMLError, ValueError, RecursionError) as error:  # A 13th month is a ValueError.
+        raise Refused(f"{path} is no valid YAML: {' '.join(str(error).split())}") from None
+    check_names(values, SPEC, str(path))
+    for section, keys in SPEC.items():
+        check_names(values[section], keys, f"{path}: {section}")
+        for key, check in keys.items():
+            check_value(values[section][key], check, f"{section}.{key}")
+    check_together(values)
+    check_options(values)
+    values["data"]["labels"] = [label_name(label) for label in values["data"]["labels"]]
+    return {name: values[name] for name in sections}
+
+
+def check_names(values: object, known: dict, where: str) -> None:
+    """Refuse a mapping whose keys are not exactly the `known` ones."""
+    if not isinstance(values, dict):
+        raise Refused(f"{where} is {shown(values)}; it must have the keys {', '.join(known)}")
+    for key in values:
+        check_name(key, known, where)
+    for key in known:
+        if key not in values:
+            raise Refused(f"{where} has no {key!r}; add it, as the project's first commit has it")
+
+
+def check_name(key: object, known: Iterable[str], where: str) -> None:
+    """Refuse a key that is not `known`, naming the nearest that is."""
+    if key not in known:
+        folded = {name.lower(): name for name in sorted(known)}
+        near = difflib.get_close_matches(str(key).lower(), folded, n=1)
+        hint = f"it has {', '.join(sorted(known)) or 'none'}"
+        if near:
+            hint = f"did you mean {folded[near[0]]!r}?"
+        raise Refused(f"{where} has no parameter {shown(key)}; {hint}")
+
+
+def check_value(value: object, check: Check, where: str) -> None:
+    """Refuse a value that is not of the kind that `check` wants."""
+    accepts, wanted = check
+    if not accepts(value):
+        raise Refused(f"params.yaml: {where} is {shown(value)}; it must be {wanted}")
+
+
+def check_together(values: dict) -> None:
+    """Refuse values that are each of the right kind but do not go together."""
+    data, split, leaks = values["data"], values["split"], values["leaks"]
+    features = feature_columns(data)
+    used = [*features, data["id"], data["label"]]
+    twice = [name for name in used if used.count(name) > 1]
+    if twice:
+        told = f"params.yaml: data uses {shown(min(twice))} twice"
+        raise Refused(f"{told}; every column belongs to one list at most")
+    if features == [data["timestamp"]] and not values["features"]["timestamp"]:
+        raise Refused("params.yaml: features.timestamp is empty, and there is no other feature")
+    if not features:
+        raise Refused("params.yaml: data names no feature column; name one in text or numeric")
+    for name in leaks["allow"]:
+        check_name(name, features, "params.yaml: leaks.allow")
+    for name in values["features"]["text_by_column"]:
+        check_name(name, data["text"], "params.yaml: features.text_by_column")
+    if (split["by"] == "id") != (split["column"] is None):
+        raise Refused("params.yaml: split.column must be null for `by: id` and a name otherwise")
+    if split["by"] in ("id", "group") and not (is_number(split["test"]) and 0 < split["test"] < 1):
+        raise Refused("params.yaml: split.test must be the share held out, such as 0.25")
+    # `exact run` reads exact.cpu without a YAML parser; the two readings must never part.
+    if os.environ.get("EXACT_CPU", values["exact"]["cpu"]) != values["exact"]["cpu"]:
+        raise Refused("params.yaml: exact.cpu must stand on a line of its own below `exact:`")
+
+
+def check_options(values: dict) -> None:
+    """Refuse an option that scikit-learn's classes do not have."""
+    features, train = values["features"], values["train"]
+    text = {"features.text": features["text"]}
+    for column, chosen in features["text_by_column"].items():
+        check_value(chosen, MAPPING, f"features.text_by_column.{column}")
+        text[f"features.text_by_column.{column}"] = chosen
+    for where, chosen, source in [
+        *((where, chosen, TEXT) for where, chosen in text.items()),
+        ("features.categorical", features["categorical"], CATEGORICAL),
+        *((f"train.{name}", train[name], source) for name, source in ESTIMATORS.items()),
+    ]:
+        known = argument_names(*source) - NOT_OPTIONS if chosen else ()
+        for key in chosen:
+            check_name(key, known, f"params.yaml: {where}")
+            if key in OPTIONS.get(source, {}):
+                check_value(chosen[key], OPTIONS[source][key], f"{where}.{key}")
+        if chosen.get("random_state", 0) is None:
+            raise Refused(f"params.yaml: {where}.random_state is null; give it a number")
+
+
+def feature_columns(data: dict) -> list[str]:
+    """All columns that the model sees, in a fixed order."""
+    moment = [data["timestamp"]] if data["timestamp"] else []
+    return [*data["text"], *data["numeric"], *data["categorical"], *moment]

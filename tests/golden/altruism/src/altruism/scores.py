@@ -1,0 +1,52 @@
+"""What a model answers, row by row."""
+
+import joblib
+import numpy
+
+from .problems import Refused, shown
+
+
+def load(source, where: str):
+    """The model in `source`, a path or a file opened for reading bytes."""
+    try:
+        return joblib.load(source)
+    except OSError:
+        raise
+    # What a damaged file raises depends on where the damage is.
+    except Exception as error:
+        told = f"{where} is damaged, or needs other packages ({shown(str(error))})"
+        raise Refused(f"{told}; run `dvc checkout --force`, or `dvc repro --force train`") from None
+
+
+def ordered_scores(model, rows, labels: list[str]):
+    """The model's probabilities with a column for each of `labels`, in their order.
+
+    Raises Refused where params.yaml, which the rows were read by, is not the model's.
+    """
+    classes = model.classes_.tolist()
+    mend = "run `make`, or give params.yaml back its old values"
+    if sorted(classes) != sorted(labels):
+        known = ", ".join(map(shown, classes))
+        raise Refused(f"params.yaml has other labels than the model ({known}); {mend}")
+    try:
+        scores = model.predict_proba(rows)[:, [classes.index(label) for label in labels]]
+    except ValueError as error:
+        raise Refused(f"params.yaml is not the model's ({error}); {mend}") from None
+    if not numpy.isfinite(scores).all():
+        told = "the model answers probabilities that are no numbers"
+        raise Refused(f"{told}; mend the estimator's parameters in params.yaml")
+    return scores
+
+
+def answers(labels: list[str], names: list[str], scores, actual=None) -> list[dict]:
+    """One answer a row: its id, its label where that is known, the predicted one and the score.
+
+    The score is the probability of the positive label, or of each label where there are more.
+    """
+    found = []
+    for index, (name, row) in enumerate(zip(names, scores.tolist(), strict=True)):
+        known = {} if actual is None else {"label": actual[index]}
+        score = row[1] if len(labels) == 2 else dict(zip(labels, row, strict=True))
+        predicted = labels[row.index(max(row))]
+        found.append({"id": name, **known, "predicted": predicted, "score": score})
+    return found

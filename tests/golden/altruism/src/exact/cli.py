@@ -1,0 +1,23 @@
+"""The `exact` command: each of its words is a module of this package with a `main(arguments)`."""
+
+import importlib
+import sys
+
+COMMANDS = {
+    "run": "run CMD...          run a command under the pins of params.yaml",
+    "data": "data URL SHA256     replace the raw data by a file or URL, checked by its hash",
+}
+USAGE = "usage: exact COMMAND ...\n\n  " + "\n  ".join(COMMANDS.values())
+
+
+def main() -> int:
+    """Run the command named by the first argument; its return value is the exit status."""
+    arguments = sys.argv[1:]
+    if arguments and arguments[0] in ("-h", "--help"):
+        print(USAGE)
+        return 0
+    if not arguments or arguments[0] not in COMMANDS:
+        print(USAGE, file=sys.stderr)
+        return 2
+    # Imported only now: `exact run` starts before every stage and should cost no more than it must.
+    return importlib.import_module(f"exact.{arguments[0]}").main(arguments[1:])

@@ -1,0 +1,326 @@
+"""Release, change, release, go back: a fresh clone gives the first model's exact bytes."""
+
+import functools
+import hashlib
+import http.server
+import re
+import shutil
+import threading
+from pathlib import Path
+
+import pytest
+import yaml
+
+pytestmark = pytest.mark.slow
+MODEL = "models/model.joblib"
+SAMPLE = "data/raw/requests.jsonl"
+
+
+def md5(path: Path) -> str:
+    return hashlib.md5(path.read_bytes()).hexdigest()
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def locked(project, name: str) -> str:
+    """The md5 that dvc.lock has for the output `name`."""
+    stages = yaml.safe_load(project.read("dvc.lock"))["stages"].values()
+    (found,) = [out["md5"] for stage in stages for out in stage["outs"] if out["path"] == name]
+    return found
+
+
+def release(project, version: str) -> None:
+    """What the project's README says a release is."""
+    if project.run("git", "status", "--porcelain").stdout:
+        project.commit(f"Model of {version}")
+    project.run("make", "push")
+    project.run("git", "tag", "--annotate", f"altruism@{version}", "--message", "A release")
+
+
+@pytest.fixture(scope="module")
+def released(built, tmp_path_factory):
+    """A project with two releases of two models; `first` is the bytes of the first one."""
+    project = built.copy(tmp_path_factory.mktemp("recovery") / "altruism")
+    project.first = (project.root / MODEL).read_bytes()
+    release(project, "v1.0.0")
+    project.replace(
+        "params.yaml", "estimator: logistic_regression ", "estimator: multinomial_nb      "
+    )
+    project.run("make")
+    release(project, "v2.0.0")
+    return project
+
+
+@pytest.fixture(scope="module")
+def clone(released):
+    """A fresh clone beside the project, where the relative path to the remote is the same."""
+    released.run("git", "clone", "--quiet", ".", "../clone")
+    return type(released)(released.root.with_name("clone"))
+
+
+def test_a_tag_brings_back_the_first_models_bytes(released, clone):
+    assert (released.root / MODEL).read_bytes() != released.first
+    clone.run("git", "checkout", "--quiet", "altruism@v1.0.0")
+    clone.run("make", "pull")
+    assert (clone.root / MODEL).read_bytes() == released.first
+    assert locked(clone, MODEL) == hashlib.md5(released.first).hexdigest()
+    assert clone.run("dvc", "status").stdout == "Data and pipelines are up to date.\n"
+    assert clone.run("git", "status", "--porcelain").stdout == ""
+    # The present comes back from the cache alone, once it was pulled.
+    clone.run("git", "checkout", "--quiet", "main")
+    clone.run("make", "pull")
+    assert md5(clone.root / MODEL) == locked(clone, MODEL) == md5(released.root / MODEL)
+    clone.run("git", "checkout", "--quiet", "altruism@v1.0.0")
+    clone.run("dvc", "checkout")
+    assert (clone.root / MODEL).read_bytes() == released.first
+
+
+def test_dvc_and_gto_know_the_release(released, tmp_path):
+    shown = released.run("gto", "show", "--plain").stdout
+    assert "altruism" in shown and "v2.0.0" in shown
+    assert "v1.0.0" in released.run("gto", "show", "altruism", "--plain").stdout
+    got = tmp_path / "got"
+    words = ("dvc", "get", released.root, MODEL, "--rev", "altruism@v1.0.0", "--out", got)
+    released.run(*words, cwd=tmp_path)
+    assert got.read_bytes() == released.first
+    words = ("dvc", "artifacts", "get", released.root, "altruism", "--rev", "v1.0.0")
+    released.run(*words, cwd=tmp_path)
+    assert (tmp_path / "model.joblib").read_bytes() == released.first
+
+
+def test_metrics_are_compared_with_the_last_commit(released):
+    told = released.run("make", "--silent", "metrics").stdout
+    assert re.search(r"^reports/metrics.json +roc_auc +(0\.\d+) +\1 ", told, re.M)
+    changed = released.read("reports/metrics.json")
+    try:
+        released.write(
+            "reports/metrics.json", re.sub(r'("roc_auc": )[\d.]+', r"\g<1>0.125", changed)
+        )
+        told = released.run("make", "--silent", "metrics").stdout
+    finally:
+        released.write("reports/metrics.json", changed)
+    assert re.search(r"^reports/metrics.json +roc_auc +0\.\d+ +0\.125 ", told, re.M)
+
+
+def test_plots_are_one_page_that_holds_all_of_them(released):
+    released.run("make", "plots")
+    page = released.read("dvc_plots/index.html")
+    for title in ("ROC", "Precision and recall", "Calibration", "Confusion"):
+        assert f'"{title}"' in page or f">{title}<" in page, title
+    for axis in ("true_positive_rate", "precision", "observed_share", "predicted"):
+        assert f'"{axis}"' in page, axis
+    assert released.run("git", "status", "--porcelain").stdout == ""
+
+
+def test_help_lists_every_target(built):
+    told = built.run("make", "help").stdout
+    (phony,) = re.findall(r"^\.PHONY: (help .*)$", built.read("Makefile"), re.M)
+    listed = re.findall(r"^  make (\w+) +\S", told, re.M)
+    assert listed == [target for target in phony.split() if target != "scm"]
+    assert built.run("make", "--dry-run").stdout == built.run("make", "--dry-run", "repro").stdout
+
+
+# -- make data
+
+
+@pytest.fixture(scope="module")
+def fed(built, tmp_path_factory):
+    """A project for the tests of `make data`, in a folder with the files to be had beside it."""
+    folder = tmp_path_factory.mktemp("data")
+    project = built.copy(folder / "altruism")
+    project.given = folder / "given"
+    project.given.mkdir()
+    rows = project.read(SAMPLE).splitlines(keepends=True)[:900]
+    (project.given / "half of it.jsonl").write_text("".join(rows), encoding="utf-8")
+    shutil.copy(project.given / "half of it.jsonl", project.given / "rows.jsonl")
+    shutil.copy(project.given / "half of it.jsonl", project.given / "requests.jsonl")
+    return project
+
+
+@pytest.fixture
+def fresh(fed):
+    """The same project as its last commit has it."""
+    fed.run("git", "reset", "--quiet", "--hard")
+    fed.run("git", "clean", "--quiet", "--force", "-d", "-x", "data")
+    fed.run("dvc", "checkout", "--quiet")
+    return fed
+
+
+@pytest.fixture(scope="module")
+def site(fed):
+    """The address of a web server of the files in the folder `given`."""
+    handler = functools.partial(Quiet, directory=fed.given)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+    def handle_one_request(self):
+        try:
+            super().handle_one_request()
+        except ConnectionError:
+            self.close_connection = True  # DVC hangs up once it has read the headers.
+
+
+def make_data(project, url, sha256, **options):
+    return project.run("make", "data", f"URL={url}", f"SHA256={sha256}", **options)
+
+
+def state(project) -> dict:
+    """Every file that git or DVC keeps, with its bytes."""
+    files = [path for path in project.root.rglob("*") if path.is_file()]
+    names = [path.relative_to(project.root) for path in files]
+    mine = [name for name in names if name.parts[0] not in (".git", ".venv", ".dvc")]
+    return {str(name): (project.root / name).read_bytes() for name in mine}
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("{given}/rows.jsonl", "rows.jsonl"),
+        ("../given/half of it.jsonl", "half of it.jsonl"),
+        ("file://{given}/half%20of%20it.jsonl", "half of it.jsonl"),
+        ("{site}/rows.jsonl", "rows.jsonl"),
+        ("{site}/half%20of%20it.jsonl?version=1&from=a'b#top", "half of it.jsonl"),
+        ("{given}/requests.jsonl", "requests.jsonl"),
+    ],
+    ids=["path", "relative path", "file URL", "http", "query", "same name"],
+)
+def test_data_replaces_the_sample(url, name, fresh, site):
+    given = fresh.given / name
+    make_data(fresh, url.format(given=fresh.given, site=site), sha256(given).upper())
+    raw = fresh.root / "data/raw"
+    assert sorted(path.name for path in raw.iterdir() if "README" not in path.name) == sorted(
+        [name, f"{name}.dvc"]
+    )
+    assert (raw / name).read_bytes() == given.read_bytes()
+    params = yaml.safe_load(fresh.read("params.yaml"))
+    assert params["data"]["file"] == f"data/raw/{name}"
+    added = fresh.run("git", "add", "--all", "--verbose").stdout
+    files = {f"{SAMPLE}.dvc", f"data/raw/{name}.dvc"}
+    files |= {"params.yaml"} if len(files) == 2 else set()
+    assert set(re.findall(r"'(.*)'", added)) == files
+    shown = fresh.run("dvc", "status", f"data/raw/{name}.dvc").stdout
+    assert shown == "Data and pipelines are up to date.\n"
+
+
+def test_data_can_be_replaced_twice_updated_built_and_taken_back(fresh):
+    first, second = fresh.given / "half of it.jsonl", fresh.given / "rows.jsonl"
+    make_data(fresh, first, sha256(first))
+    make_data(fresh, "../given/rows.jsonl", sha256(second))
+    assert yaml.safe_load(fresh.read("params.yaml"))["data"]["file"] == "data/raw/rows.jsonl"
+    rows = second.read_text(encoding="utf-8")
+    second.write_text("".join(rows.splitlines(keepends=True)[:800]), encoding="utf-8")
+    try:
+        fresh.run("dvc", "update", "data/raw/rows.jsonl.dvc")
+        assert (fresh.root / "data/raw/rows.jsonl").read_bytes() == second.read_bytes()
+    finally:
+        second.write_text(rows, encoding="utf-8")
+    fresh.run("make")
+    kept = sum(fresh.read(f"data/prepared/{part}.jsonl").count("\n") for part in ("train", "test"))
+    assert 700 < kept <= 800
+    fresh.run("git", "checkout", "--quiet", ".")
+    fresh.run("dvc", "checkout")
+    assert fresh.run("dvc", "status").stdout == "Data and pipelines are up to date.\n"
+
+
+def test_data_updated_over_http_is_the_new_file(fresh, site):
+    given = fresh.given / "rows.jsonl"
+    make_data(fresh, f"{site}/rows.jsonl", sha256(given))
+    rows = given.read_text(encoding="utf-8")
+    given.write_text(rows + rows.splitlines(keepends=True)[0], encoding="utf-8")
+    try:
+        fresh.run("dvc", "update", "data/raw/rows.jsonl.dvc")
+        assert (fresh.root / "data/raw/rows.jsonl").read_bytes() == given.read_bytes()
+    finally:
+        given.write_text(rows, encoding="utf-8")
+
+
+def test_an_import_whose_source_is_gone_can_be_replaced(fresh):
+    first, second = fresh.given / "first.jsonl", fresh.given / "second.jsonl"
+    for file in (first, second):
+        file.write_bytes((fresh.given / "rows.jsonl").read_bytes() + file.name.encode())
+    make_data(fresh, first, sha256(first))
+    first.unlink()
+    make_data(fresh, second, sha256(second))
+    assert [path.name for path in (fresh.root / "data/raw").glob("*.dvc")] == ["second.jsonl.dvc"]
+
+
+def test_a_sample_that_was_never_built_from_is_not_lost(fresh):
+    before = (fresh.root / SAMPLE).read_bytes()
+    cached = hashlib.md5(before).hexdigest()
+    (fresh.root / f".dvc/cache/files/md5/{cached[:2]}/{cached[2:]}").unlink()
+    given = fresh.given / "rows.jsonl"
+    make_data(fresh, given, sha256(given))
+    fresh.run("git", "checkout", "--quiet", ".")
+    fresh.run("dvc", "checkout", SAMPLE)
+    assert (fresh.root / SAMPLE).read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("{given}/rows.jsonl", "has the SHA-256 "),
+        ("{site}/rows.jsonl", "has the SHA-256 "),
+        ("{given}/none.jsonl", "cannot be fetched"),
+        ("{site}/none.jsonl", "cannot be fetched"),
+        ("{given}", "is a folder; name one file"),
+        ("{site}/", "names no file"),
+        ("http://user:secret@127.0.0.1/rows.jsonl", "holds a secret"),
+        ("https://somebody@127.0.0.1/rows.jsonl", "holds a secret"),
+        ("{site}/rows.jsonl?version=1&X-Amz-Signature=abc", "holds a secret"),
+        ("{given}/.hidden", "names no file"),
+        ("{given}/rows.xlsx", "names no file of rows"),
+        ("$(shell touch canary)/rows.jsonl", "cannot be fetched"),
+        ("data/raw/requests.jsonl", "move it out of data/raw first"),
+    ],
+    ids=[
+        "wrong bytes",
+        "wrong bytes over http",
+        "no file",
+        "no page",
+        "folder",
+        "no name",
+        "password",
+        "user",
+        "token",
+        "hidden",
+        "other kind",
+        "command",
+        "itself",
+    ],
+)
+def test_data_refuses_and_changes_nothing(url, told, fresh, site):
+    before = state(fresh)
+    done = make_data(fresh, url.format(given=fresh.given, site=site), "0" * 64, check=False)
+    assert done.returncode == 2
+    assert told in done.stderr and "Traceback" not in done.stderr
+    assert state(fresh) == before
+    assert fresh.run("git", "status", "--porcelain").stdout == ""
+
+
+@pytest.mark.parametrize("words", [[], ["URL=rows.jsonl"], ["URL=rows.jsonl", "SHA256=abc"]])
+def test_data_needs_a_url_and_a_hash(words, fed):
+    done = fed.run("make", "data", *words, check=False)
+    assert done.returncode == 2
+    assert "usage: make data URL=" in done.stderr
+
+
+def test_clean_removes_what_can_be_made_again_and_nothing_else(fresh):
+    left = fresh.root / "models/.model.joblib.part"
+    left.write_bytes(b"half")
+    (fresh.root / "dvc_plots").mkdir(exist_ok=True)
+    before = state(fresh)
+    fresh.run("make", "clean")
+    gone = before.keys() - state(fresh).keys()
+    assert "models/.model.joblib.part" in gone
+    assert all("__pycache__" in name or name.startswith(("models/.", ".")) for name in gone)
+    assert not (fresh.root / ".venv").exists() and not (fresh.root / "dvc_plots").exists()
+    assert fresh.run("git", "status", "--porcelain").stdout == ""
