@@ -105,9 +105,8 @@ def measure(root: Path, lines: list[tuple], count: int) -> list[str]:
         ratio = statistics.median(a / b for a, b in pairs[1:])
         extra = statistics.median(a - b for a, b in pairs[1:])
         numbers = [statistics.median(times), statistics.median(others), extra, ratio]
-        rows.append(
-            f"| {what} | {base} | " + " | ".join(f"{number:.2f}" for number in numbers) + " |"
-        )
+        figures = " | ".join(f"{number:.2f}" for number in numbers)
+        rows.append(f"| {what.format(rows=f'{count:,}')} | {base} | {figures} |")
         print(rows[-1], flush=True)
     return rows
 
