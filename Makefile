@@ -38,6 +38,8 @@ locks: env  ## pin the newest versions, for the template and for the projects th
 env: .venv/.made
 
 .venv/.made: requirements.lock
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "make: python3 is older than 3.11; put a newer one first on PATH" >&2; exit 1; }
 	rm -rf .venv
 	python3 -m venv .venv
 	.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock

@@ -160,7 +160,7 @@ def site(fed):
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *_):
-        pass
+        """Print nothing."""
 
     def handle_one_request(self):
         try:
