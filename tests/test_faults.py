@@ -126,6 +126,42 @@ def test_killed_in_every_stage(fresh):
     assert is_whole(fresh)
 
 
+@pytest.mark.parametrize(
+    ("seconds", "name", "refused"),
+    [
+        (0.3, "src/altruism/train.py", True),
+        (0.6, "src/altruism/estimators.py", True),
+        (2.0, "params.yaml", True),
+        (2.0, "requirements.lock", True),
+        (2.0, "src/altruism/predict.py", False),
+    ],
+)
+def test_an_input_edited_while_a_stage_runs(seconds, name, refused, fresh):
+    """DVC would record the edited input as what the model was made from."""
+    fresh.replace("params.yaml", "estimator: logistic_regression", "estimator: random_forest")
+    fresh.replace("params.yaml", "n_estimators: 200", "n_estimators: 600")
+    before = {path: (fresh.root / path).read_bytes() for path in ("dvc.lock", MODEL)}
+    repro = subprocess.Popen(
+        ["dvc", "repro", "train"],
+        cwd=fresh.root,
+        env={**os.environ, "PATH": f"{fresh.root}/.venv/bin{os.pathsep}{os.environ['PATH']}"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    told = ""
+    while "exact run python -m altruism.train" not in told:
+        told += repro.stdout.readline()
+    time.sleep(seconds)
+    with open(fresh.root / name, "a", encoding="utf-8") as file:
+        file.write("\n# edited\n")
+    told += repro.communicate()[0]
+    assert (f"train: {name} changed while this ran" in told) == refused
+    assert (repro.returncode != 0) == refused
+    after = {path: (fresh.root / path).read_bytes() for path in before}
+    assert (after == before) == refused
+
+
 def test_two_at_once(fresh):
     forget(fresh, "train", "evaluate")
     path = f"{fresh.root}/.venv/bin{os.pathsep}{os.environ['PATH']}"

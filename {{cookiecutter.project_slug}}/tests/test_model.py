@@ -3,6 +3,7 @@
 import pickle
 import subprocess
 import sys
+import time
 
 import joblib
 import numpy
@@ -144,11 +145,15 @@ def test_own_code_is_refused_in_a_model(package):
 
 
 def test_an_input_that_changes_during_a_stage_is_refused(package, tmp_path, monkeypatch):
-    problems = package("problems")
+    params = package("params")
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "params.yaml").write_text("a: 1")
-    before = problems.inputs()
-    problems.check_unchanged(before)
-    (tmp_path / "params.yaml").write_text("a: 10")
-    with pytest.raises(problems.Refused, match="params.yaml changed while this ran"):
-        problems.check_unchanged(before)
+    monkeypatch.setattr(params, "dependencies", lambda: ["input"])
+    for name in ("params.yaml", "input", "other"):
+        (tmp_path / name).touch()
+    time.sleep(0.05)
+    monkeypatch.setenv("EXACT_STARTED", str(time.time_ns()))
+    (tmp_path / "other").write_text("of no stage")
+    params.check_unchanged()
+    (tmp_path / "input").write_text("edited")
+    with pytest.raises(package("problems").Refused, match="input changed while this ran"):
+        params.check_unchanged()

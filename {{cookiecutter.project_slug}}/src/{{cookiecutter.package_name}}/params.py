@@ -7,6 +7,8 @@ import math
 import os
 import re
 import site
+import sys
+import time
 import unicodedata
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -267,3 +269,28 @@ def feature_columns(data: dict) -> list[str]:
     """All columns that the model sees, in a fixed order."""
     moment = [data["timestamp"]] if data["timestamp"] else []
     return [*data["text"], *data["numeric"], *data["categorical"], *moment]
+
+
+def check_unchanged() -> None:
+    """Refuse to go on if an input of the running stage changed since the stage began.
+
+    DVC records the inputs that it finds at the end, so an edited one would be recorded as what the
+    output was made from. A stage calls this before it writes, and once more when it has written.
+    """
+    # The clock of a file system lags by some milliseconds.
+    started = int(os.environ.get("EXACT_STARTED", time.time_ns())) - 10_000_000
+    for path in (Path("params.yaml"), *map(Path, dependencies())):
+        if path.exists() and path.stat().st_ctime_ns > started:
+            raise Refused(f"{path} changed while this ran; run `make` again")
+
+
+def dependencies() -> list[str]:
+    """The paths that dvc.yaml says the running stage depends on; none for another program."""
+    module = sys.modules["__main__"].__spec__.name
+    yaml = YAML(typ="safe", pure=True)
+    values = yaml.load(Path("params.yaml").read_text(encoding="utf-8"))
+    for stage in yaml.load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"].values():
+        if module in str(stage["cmd"]).split():
+            reference = re.compile(r"\$\{(\w+)\.(\w+)\}")
+            return [reference.sub(lambda at: values[at[1]][at[2]], path) for path in stage["deps"]]
+    return []

@@ -124,10 +124,11 @@ def main() -> None:
         **{f"{name}.csv": table(columns) for name, columns in tables.items()},
         **{f"{name}.svg": image for name, image in pictures.items()},
     }
+    params.check_unchanged()
     write({REPORTS / name: content for name, content in files.items()})
     area = f"ROC AUC {found['roc_auc']:.3f} on {len(rows)} held-out rows"
     print(f"evaluate: {area}; {verdict(found)}")
 
 
 if __name__ == "__main__":
-    problems.run(main)
+    problems.run(main, params.check_unchanged)

@@ -143,9 +143,10 @@ def main() -> None:
     except (TypeError, ValueError) as error:
         raise refusal(error, culprit(fitted["columns"].transformers, frame)) from None
     train = {"matrix": matrix, "labels": numpy.array(labels)}
+    params.check_unchanged()
     write({FEATURES / "transformer.joblib": dumps(fitted), FEATURES / "train.joblib": dumps(train)})
     print("featurize: {} rows, {} features".format(*matrix.shape))
 
 
 if __name__ == "__main__":
-    problems.run(main)
+    problems.run(main, params.check_unchanged)

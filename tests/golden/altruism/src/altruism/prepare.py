@@ -135,6 +135,7 @@ def main() -> None:
     taken = forget_held_out_texts(prepared, data["text"])
     check_labels("train rows left", [item["label"] for item in prepared[TRAIN]], data)
     lines = {part: rows.json_lines(items) for part, items in prepared.items()}
+    params.check_unchanged()
     write({Path(f"data/prepared/{part}.jsonl"): content for part, content in lines.items()})
     if files.is_cut(Path(data["file"])):
         print(f"prepare: {data['file']} does not end in a line end; was it cut in its last row?")
@@ -145,4 +146,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    problems.run(main)
+    problems.run(main, params.check_unchanged)

@@ -5,7 +5,6 @@ import json
 import pickle
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 
 class Refused(Exception):
@@ -26,29 +25,13 @@ def shown(value: object, most: int = 60) -> str:
     return shown(text, most)[1:-1]
 
 
-def inputs() -> dict[str, tuple[int, int]]:
-    """Time of change (ns) and size (bytes) of the files that a person may edit during a run."""
-    found = [Path("params.yaml"), *Path("src").rglob("*.py"), *Path("data/raw").glob("*")]
-    stats = {str(path): path.stat() for path in found if path.exists()}
-    return {path: (stat.st_mtime_ns, stat.st_size) for path, stat in stats.items()}
-
-
-def check_unchanged(before: dict[str, tuple[int, int]]) -> None:
-    """Refuse to end well if an input changed, since DVC records the inputs that it then finds."""
-    after = inputs()
-    changed = sorted(path for path in {*before, *after} if before.get(path) != after.get(path))
-    if changed:
-        raise Refused(f"{', '.join(changed)} changed while this ran; run `make` again")
-
-
-def run(main: Callable[[], None]) -> None:
-    """Call `main` and leave with status 0, or 1 and one sentence on standard error."""
+def run(main: Callable[[], None], check: Callable[[], None] = lambda: None) -> None:
+    """Call `main` and then `check`; leave with status 0, or 1 and one sentence on stderr."""
     # A console that knows fewer characters than a message has must not turn it into a stack trace.
     sys.stderr.reconfigure(errors="backslashreplace")
     try:
-        before = inputs()
         main()
-        check_unchanged(before)
+        check()
         sys.stdout.flush()
         return
     except (Refused, pickle.PicklingError) as refusal:

@@ -43,9 +43,10 @@ def main() -> None:
     features = joblib.load("data/features/transformer.joblib")
     train = joblib.load("data/features/train.joblib")
     model = fit(chosen, features, train["matrix"], train["labels"])
+    params.check_unchanged()
     write({Path("models/model.joblib"): dumps(model)})
     print(f"train: {chosen['estimator']} fitted to {len(train['labels'])} rows")
 
 
 if __name__ == "__main__":
-    problems.run(main)
+    problems.run(main, params.check_unchanged)

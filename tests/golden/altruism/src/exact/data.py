@@ -25,7 +25,7 @@ FILE_LINE = re.compile(
 )
 # The kinds of file that a stage can read.
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv")
-SECRET = re.compile(r"(?i)(^|[&;_-])(token|key|sig|signature|secret|password|credential)[^=&]*=")
+SECRET = re.compile(r"(?i)(auth|code|cred|key|pass|pwd|secret|sig|token)[^=&]*=")
 HASH = re.compile(r"[0-9a-fA-F]{64}")
 USAGE = "usage: make data URL=https://example.org/rows.csv SHA256=<64 hexadecimal digits>"
 
@@ -42,7 +42,11 @@ def source(url: str, root: Path) -> tuple[str, str]:
     if parts and parts.scheme != "file":
         # DVC would write it into the .dvc file, and that goes into git.
         web = parts.scheme in ("http", "https")
-        if parts.password or (web and parts.username) or SECRET.search(parts.query):
+        if (
+            parts.password
+            or (web and parts.username)
+            or SECRET.search(f"{parts.query}&{parts.fragment}")
+        ):
             raise Refused("the URL holds a secret; give it to DVC as a remote (`dvc remote add`)")
         return url, Path(unquote(parts.path)).name
     path = Path(os.path.abspath(unquote(parts.path) if parts else url))

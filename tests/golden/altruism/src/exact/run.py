@@ -13,6 +13,7 @@ import re
 import signal
 import site
 import sys
+import time
 from pathlib import Path
 
 # The kernel that OpenBLAS and NumPy would choose for this CPU changes the last bits of a fit, so
@@ -69,11 +70,13 @@ def project_root(start: Path) -> Path:
 def pinned(environ: dict[str, str], cpu: str, root: Path) -> dict[str, str]:
     """`environ` without what could move a bit, and with the pins for `cpu`.
 
-    The code is that of the project at `root`, and `EXACT_CPU` tells the command which pins it got.
+    The code is that of the project at `root`. `EXACT_CPU` tells the command which pins it got, and
+    `EXACT_STARTED` when it began (ns since 1970), so that it can see which inputs changed since.
     """
     kept = {name: value for name, value in environ.items() if not DROPPED.match(name)}
     path = os.pathsep.join([str(Path(sys.executable).parent), environ.get("PATH", os.defpath)])
     ours = {"PATH": path, "PYTHONPATH": str(root / "src"), "EXACT_CPU": cpu}
+    ours["EXACT_STARTED"] = str(time.time_ns())
     return {**kept, **PINS, **CPUS[cpu], **ours}
 
 
