@@ -12,7 +12,7 @@ export GIT_COMMITTER_NAME=Demo GIT_COMMITTER_EMAIL=demo@example.org
 
 say() { printf '\n== %s\n' "$*"; }
 show() { printf '$ %s\n' "$*"; "$@"; }
-quietly() { printf '$ %s\n' "$*"; "$@" >log 2>&1 || { cat log; exit 1; }; }
+quietly() { printf '$ %s\n' "$*"; "$@" >"$folder/log" 2>&1 || { cat "$folder/log"; exit 1; }; }
 model() { md5sum models/model.joblib | cut -d' ' -f1; }
 
 say "Start a project"
