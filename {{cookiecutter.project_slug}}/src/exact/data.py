@@ -41,12 +41,8 @@ def source(url: str, root: Path) -> tuple[str, str]:
     parts = urlsplit(url) if "://" in url else None
     if parts and parts.scheme != "file":
         # DVC would write it into the .dvc file, and that goes into git.
-        web = parts.scheme in ("http", "https")
-        if (
-            parts.password
-            or (web and parts.username)
-            or SECRET.search(f"{parts.query}&{parts.fragment}")
-        ):
+        user = parts.scheme in ("http", "https") and parts.username
+        if parts.password or user or SECRET.search(f"{parts.query}&{parts.fragment}"):
             raise Refused("the URL holds a secret; give it to DVC as a remote (`dvc remote add`)")
         return url, Path(unquote(parts.path)).name
     path = Path(os.path.abspath(unquote(parts.path) if parts else url))
