@@ -5,6 +5,8 @@ import sys
 
 COMMANDS = {
     "run": "run CMD...          run a command under the pins of params.yaml",
+    "verify": "verify [REV...]     rebuild commits and compare them with their own records",
+    "vary": "vary [NAME...]      rebuild HEAD with something else changed each time, and compare",
     "data": "data URL SHA256     replace the raw data by a file or URL, checked by its hash",
 }
 USAGE = "usage: exact COMMAND ...\n\n  " + "\n  ".join(COMMANDS.values())

@@ -1,0 +1,79 @@
+"""What the other commands ask git: which commits a name means, and a commit's files."""
+
+import os
+import subprocess
+from pathlib import Path
+
+from exact.run import Refused
+
+# A hook that calls `exact` has these set, and they would point at another repository or index.
+OWN = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY")
+# All files with line ends as they are committed, whatever this user's git makes of them; no hooks.
+SETTINGS = (
+    "core.autocrlf=false",
+    "core.eol=lf",
+    "core.sparseCheckout=false",
+    "core.hooksPath=.none",
+)
+# How GTO names a release: the model, an @ and a semantic version.
+RELEASES = "*@v[0-9]*"
+
+
+def git(root: Path, *words: str | Path, text: bool = True, **environ: str):
+    """What `git WORDS` prints in the repository of `root`; Refused with its own first line."""
+    kept = {name: value for name, value in os.environ.items() if name not in OWN}
+    settings = [word for setting in SETTINGS for word in ("-c", f"core.{setting}")]
+    command = ["git", *settings, *map(str, words)]
+    try:
+        done = subprocess.run(command, cwd=root, env={**kept, **environ}, capture_output=True)
+    except FileNotFoundError:
+        raise Refused("there is no git on PATH; install it") from None
+    if done.returncode:
+        told = done.stderr.decode(errors="replace").strip().splitlines() or ["it failed"]
+        raise Refused(f"git {words[0]}: {told[0].removeprefix('fatal: ')}")
+    return done.stdout.decode(errors="surrogateescape") if text else done.stdout
+
+
+def commits(root: Path, name: str) -> list[tuple[str, str]]:
+    """Name and full hash of the commit that `name` means, or of each in a range, oldest first."""
+    if ".." in name:
+        listed = git(root, "rev-list", "--reverse", "--end-of-options", name, "--").split()
+        if not listed:
+            raise Refused(f"no commit is in the range {name}; name its older end first")
+        return [(commit[:12], commit) for commit in listed]
+    try:
+        found = git(root, "rev-parse", "--verify", "--end-of-options", f"{name}^{{commit}}")
+    except Refused:
+        shallow = git(root, "rev-parse", "--is-shallow-repository").strip() == "true"
+        more = " (this clone is shallow: `git fetch --unshallow --tags`)" if shallow else ""
+        raise Refused(f"git knows no commit {name!r}; see `git tag` and `git log`{more}") from None
+    return [(name, found.strip())]
+
+
+def releases(root: Path) -> list[str]:
+    """The names of all release tags, oldest first."""
+    return git(root, "tag", "--list", "--sort=creatordate", RELEASES).split()
+
+
+def check_out(root: Path, commit: str, folder: Path) -> Path:
+    """Write the files of `commit` into the new `folder`; returns the project's place in them.
+
+    With an index of its own, so that neither the working tree nor the repository sees any of it.
+    """
+    folder.mkdir(parents=True)
+    inside = git(root, "rev-parse", "--show-prefix").strip("\n")
+    home = git(root, "rev-parse", "--absolute-git-dir").strip("\n")
+    environ = {"GIT_INDEX_FILE": str(folder.with_name(folder.name + ".index")), "GIT_DIR": home}
+    # The work tree is where git runs, for names and attributes are looked up from there.
+    git(folder, "--work-tree=.", "read-tree", "--reset", "-u", commit, **environ)
+    Path(environ["GIT_INDEX_FILE"]).unlink()
+    return folder / inside
+
+
+def content(root: Path, commit: str, name: str) -> bytes | None:
+    """The bytes of the file `name` of the project as of `commit`; None where git has none."""
+    inside = git(root, "rev-parse", "--show-prefix").strip("\n")
+    try:
+        return git(root, "cat-file", "blob", f"{commit}:{inside}{name}", text=False)
+    except Refused:
+        return None

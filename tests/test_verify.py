@@ -1,0 +1,410 @@
+"""`exact verify` gives the right verdict: on the sample, and on what somebody did wrong.
+
+Each mutant is a commit that a person could have made; its verdict must not be `identical`, and the
+report must say what differs and why. Where it runs and how it stops is in test_verify_places.py.
+"""
+
+import json
+import os
+import re
+import shutil
+
+import pytest
+from conftest import Project
+
+pytestmark = pytest.mark.slow
+RAW = "data/raw/requests.jsonl"
+COUNTS, MODEL, SCORES = "data/counts.json", "models/small.joblib", "reports/scores.json"
+
+# Three stages that take a second each: numbers, a model, what the model says.
+COUNT = """
+import json
+from pathlib import Path
+
+with open("data/raw/requests.jsonl", encoding="utf-8") as file:
+    rows = [json.loads(line) for line in file]
+words = {word for row in rows for word in row["request_text"].split()}
+found = {"rows": len(rows), "words": len(words)}
+# a mutant stands here
+Path("data/counts.json").write_text(json.dumps(found))
+"""
+FIT = """
+import json
+from pathlib import Path
+
+from exact.dump import dumps, write
+from sklearn.linear_model import LogisticRegression
+
+LABELS = [i % 2 for i in range(9000)]
+count = json.loads(Path("data/counts.json").read_text())["rows"]
+model = LogisticRegression().fit([[i % 7, i % 5] for i in range(count)], LABELS[:count])
+write({Path("models/small.joblib"): dumps(model)})
+"""
+SCORE = """
+import json
+from pathlib import Path
+
+import joblib
+
+model = joblib.load("models/small.joblib")
+found = {"scores": model.predict_proba([[1, 2], [3, 4]])[:, 1].tolist()}
+# a mutant stands here
+Path("reports").mkdir(exist_ok=True)
+Path("reports/scores.json").write_text(json.dumps(found))
+"""
+STAGES = {
+    "count": (COUNT, [RAW], COUNTS),
+    "fit": (FIT, [COUNTS, "src/exact/dump.py"], MODEL),
+    "score": (SCORE, [MODEL], SCORES),
+}
+MUTANT = "# a mutant stands here"
+
+
+CODE = ("src/altruism/__init__.py", "requirements.lock", ".python-version")
+
+
+def pipeline(*names: str) -> str:
+    """A dvc.yaml of some of the three stages."""
+    lines = ["stages:"]
+    for name in names:
+        _, deps, out = STAGES[name]
+        deps = [*deps, f"src/altruism/{name}.py", *CODE]
+        lines += [f"  {name}:", f"    cmd: exact run python -m altruism.{name}"]
+        lines += [f"    deps: [{', '.join(deps)}]", "    params: [exact]"]
+        lines += ["    outs:", f"      - {out}: {{persist: true}}"]
+    return "\n".join(lines) + "\n"
+
+
+@pytest.fixture(scope="module")
+def shared(built, tmp_path_factory) -> Project:
+    """The project with the small stages, built and committed: `one` with the first, `all`."""
+    project = built.copy(tmp_path_factory.mktemp("verify") / "altruism")
+    for name, (code, *_) in STAGES.items():
+        project.write(f"src/altruism/{name}.py", code)
+    (project.root / "dvc.lock").unlink()
+    project.write("dvc.yaml", pipeline("count"))
+    with open(project.root / ".gitignore", "a") as ignored:
+        ignored.write("/data/counts.json\n")
+    project.run("git", "rm", "--quiet", "reports/metrics.json")
+    for name, stages in (("one", ["count"]), ("all", [*STAGES])):
+        project.write("dvc.yaml", pipeline(*stages))
+        project.run("dvc", "repro")
+        project.commit(f"Stages: {name}")
+        project.run("git", "branch", name)
+    return project
+
+
+def afresh(project: Project, branch: str) -> Project:
+    """The shared project as it was at first, for a test to spoil."""
+    project.run("git", "checkout", "--quiet", "--force", "--detach", branch)
+    project.run("git", "clean", "--quiet", "--force", "-d")
+    project.run("dvc", "checkout", "--quiet", "--force")
+    return project
+
+
+@pytest.fixture
+def one(shared) -> Project:
+    """The project with the first of the small stages."""
+    return afresh(shared, "one")
+
+
+@pytest.fixture
+def small(shared) -> Project:
+    """The project with all three of them."""
+    return afresh(shared, "all")
+
+
+def verify(project, *words, status: int, before=(), **environ) -> dict:
+    """The report of `exact verify` on HEAD, which must leave the exit status `status`."""
+    command = [*before, "exact", "verify", "--json", *words]
+    done = project.run(*command, check=False, **environ)
+    assert done.returncode == status, done.stdout + done.stderr
+    (report,) = json.loads(done.stdout)
+    return report
+
+
+def verdicts(report) -> dict[str, str]:
+    return {line["path"]: line["verdict"] for line in report["lines"]}
+
+
+def told(report) -> str:
+    return "\n".join(report["notes"])
+
+
+def mutate(project, stage: str, code: str, *, pinned=True) -> None:
+    """Put `code` into a stage, run it as its author would, and commit."""
+    project.replace(f"src/altruism/{stage}.py", MUTANT, code)
+    if not pinned:
+        project.replace(
+            "dvc.yaml", f"exact run python -m altruism.{stage}", f"python -m altruism.{stage}"
+        )
+    project.run("dvc", "repro")
+    project.commit("A mutant")
+
+
+# -- what is as it should be
+
+
+def test_the_sample_is_identical(built):
+    report = verify(built, status=0)
+    assert report["verdict"] == "identical" and report["notes"] == []
+    assert len(report["lines"]) == 15 and {*verdicts(report).values()} == {"identical"}
+    assert all(line["recorded"] == line["rebuilt"] for line in report["lines"])
+    assert not report["kept"] and not report["problem"]
+
+
+GOOD = {
+    "as it was": "",
+    "time that is not written": "import time; time.time()",
+    "seeded chance": "import random; found['chance'] = random.Random(1).random()",
+    "a sorted set": "found['some'] = sorted(words)[:5]",
+    "a set in the order of the pinned hash seed": "found['some'] = list(words)[:5]",
+    "a relative path": "found['path'] = 'data/raw'",
+}
+
+
+@pytest.mark.parametrize("code", GOOD.values(), ids=GOOD)
+def test_identical_is(one, code):
+    mutate(one, "count", code)
+    report = verify(one, status=0)
+    assert {*verdicts(report).values()} == {"identical"} and report["notes"] == []
+
+
+# -- stages that do not make the same bytes
+
+
+EACH_TIME = {
+    "time": "import time; found['made'] = time.time()",
+    "unseeded chance": "import random; found['chance'] = random.random()",
+    "a set in the order of addresses": (
+        "found['some'] = [made.__name__ for made in {type(c, (), {}) for c in 'abcdefgh'}]"
+    ),
+}
+
+
+@pytest.mark.parametrize("code", EACH_TIME.values(), ids=EACH_TIME)
+def test_a_stage_that_makes_other_bytes_each_time(one, code):
+    mutate(one, "count", code)
+    report = verify(one, status=1)
+    assert verdicts(report)[COUNTS] == "differs" == report["verdict"]
+    assert "likely cause: count makes other bytes each time" in told(report)
+
+
+def test_a_stage_that_iterates_over_a_set_without_a_pinned_hash_seed(one):
+    mutate(one, "count", "found['some'] = list(words)[:5]", pinned=False)
+    report = verify(one, status=1)
+    assert verdicts(report)[COUNTS] == "differs"
+    assert "count makes other bytes each time" in told(report)
+    assert re.search(r"data/counts.json: some\[0\]: '.*' -> '.*'", told(report))
+
+
+def test_a_stage_that_writes_an_absolute_path(one):
+    mutate(one, "count", "found['path'] = str(Path('data').absolute())")
+    report = verify(one, status=1)
+    assert f"likely cause: count writes the path of its folder into {COUNTS}" in told(report)
+
+
+def test_a_stage_that_depends_on_a_hash_of_its_path(one):
+    mutate(one, "count", "import zlib; found['path'] = zlib.crc32(str(Path.cwd()).encode())")
+    assert "count makes other bytes each time" in told(verify(one, status=1))
+
+
+def test_a_stage_that_depends_on_the_number_of_threads(one):
+    if len(os.sched_getaffinity(0)) < 2 or not shutil.which("taskset"):
+        pytest.skip("with one core, or without taskset, there is one number of threads only")
+    mutate(one, "count", "import os; found['threads'] = len(os.sched_getaffinity(0))")
+    assert verify(one, status=0)["verdict"] == "identical"
+    core = str(min(os.sched_getaffinity(0)))
+    report = verify(one, status=1, before=("taskset", "-c", core))
+    assert f"{COUNTS}: threads: 2 -> 1" in told(report)
+    assert "makes the same bytes each time it is run here" in told(report)
+
+
+def test_a_stage_that_fails_says_why(small):
+    # Its author's folder has what a clean tree has not.
+    code = "import os; os.path.exists('.venv') or exec('raise OSError(\"no luck\")')"
+    mutate(small, "score", code)
+    report = verify(small, status=2)
+    assert report["problem"] == "stage score failed: OSError: no luck"
+    assert verdicts(report) == {COUNTS: "identical", MODEL: "identical", SCORES: "could not run"}
+
+
+# -- records that are not what the stages made
+
+
+def test_a_model_that_was_replaced(small):
+    small.run("python", "-c", REFIT.format(change="model.coef_[0, 1] *= 2"))
+    small.run("dvc", "commit", "--force")
+    small.commit("A better model")
+    report = verify(small, status=1)
+    assert verdicts(report) == {COUNTS: "identical", MODEL: "differs", SCORES: "identical"}
+    assert f"{MODEL}: coef_: 1 of 2 values differ, at most " in told(report)
+    assert "its recorded output was replaced after they ran" in told(report)
+    kept = {path for path in (small.root / report["kept"]).rglob("*") if path.is_file()}
+    assert {path.name for path in kept} == {"small.joblib"}
+
+
+REFIT = """
+import joblib, numpy
+model = joblib.load("models/small.joblib")
+{change}
+joblib.dump(model, "models/small.joblib")
+"""
+
+
+def test_a_model_that_was_saved_again_is_the_same_model(small):
+    small.run("python", "-c", REFIT.format(change=""))
+    small.run("dvc", "commit", "--force")
+    small.commit("The same model")
+    report = verify(small, status=1)
+    assert verdicts(report) == {COUNTS: "identical", MODEL: "same model", SCORES: "identical"}
+    assert report["verdict"] == "same model"
+    assert "only how it is written differs" in told(report)
+
+
+def test_a_model_with_the_same_arrays_and_other_predictions_differs(small):
+    mutate(small, "score", "found['file'] = len(open('models/small.joblib', 'rb').read())")
+    small.run("python", "-c", REFIT.format(change=""))
+    small.run("dvc", "commit", "--force")
+    small.commit("Other predictions")
+    assert verdicts(verify(small, status=1))[MODEL] == "differs"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "model.coef_[0, 0] = numpy.nextafter(model.coef_[0, 0], 1)",
+        "model.C = 2.0",
+        "model.extra_ = 1",
+        "model.classes_ = model.classes_.astype(float)",
+    ],
+)
+def test_a_model_that_is_changed_a_little_differs(small, change):
+    small.run("python", "-c", REFIT.format(change=change))
+    small.run("dvc", "commit", "--force")
+    small.commit("A little")
+    report = verify(small, status=1)
+    assert verdicts(report)[MODEL] == "differs"
+
+
+def test_a_hostile_model_is_not_run(small, tmp_path):
+    canary = tmp_path / "canary"
+    hostile = f"import os\nclass X:\n    __reduce__ = lambda s: (os.system, ('touch {canary}',))\n"
+    small.run("python", "-c", REFIT.format(change=hostile + "model.extra_ = X()"))
+    small.run("dvc", "commit", "--force")
+    small.commit("A hostile model")
+    report = verify(small, status=1)
+    assert verdicts(report)[MODEL] == "differs" and not canary.exists()
+    assert "extra_" in told(report)
+
+
+def edit_lock(project, path: str, everywhere: bool) -> None:
+    """Give the recorded md5 of an output another first digit: at its stage, or at its users too."""
+    text = project.read("dvc.lock")
+    (md5,) = {*re.findall(rf"path: {path}\n      hash: md5\n      md5: (\w+)", text)}
+    other = ("1" if md5[0] != "1" else "2") + md5[1:]
+    at = text.rindex(md5)
+    new = text.replace(md5, other) if everywhere else text[:at] + other + text[at + len(md5) :]
+    project.write("dvc.lock", new)
+    project.commit("An edited lock")
+
+
+def test_a_hash_that_was_edited(small):
+    edit_lock(small, MODEL, everywhere=True)
+    report = verify(small, status=1)
+    assert verdicts(report) == {COUNTS: "identical", MODEL: "differs", SCORES: "identical"}
+    assert "no intact file with the recorded hash" in told(report)
+
+
+def test_a_hash_that_was_edited_in_one_of_its_places(small):
+    edit_lock(small, MODEL, everywhere=False)
+    report = verify(small, status=2)
+    behind = "dvc.lock does not describe this commit: stage score was made with another "
+    assert report["problem"].startswith(behind + MODEL)
+
+
+def change_raw(project) -> None:
+    """Replace the first row of the raw file."""
+    text = project.read(RAW)
+    project.write(RAW, text.replace('"request_text": "', '"request_text": "Changed ', 1))
+
+
+def test_a_raw_input_that_changed_after_the_run(one):
+    change_raw(one)
+    one.run("dvc", "add", RAW)
+    one.commit("Other data")
+    report = verify(one, status=2)
+    assert f"stage count was made with another {RAW}" in report["problem"]
+
+
+def test_a_raw_input_that_changed_and_was_recorded_without_a_run(one):
+    change_raw(one)
+    one.run("dvc", "add", RAW)
+    one.run("dvc", "commit", "--force")
+    one.commit("Other data, recorded")
+    report = verify(one, status=1)
+    assert f"{COUNTS}: words: " in told(report)
+    assert "the same bytes each time" in told(report)
+
+
+def test_a_raw_input_whose_stored_bytes_changed(one):
+    (md5,) = re.findall(r"md5: (\w+)", one.read(RAW + ".dvc"))
+    object_ = one.root / ".dvc/cache/files/md5" / md5[:2] / md5[2:]
+    content = object_.read_bytes()
+    object_.chmod(0o644)
+    try:
+        object_.write_bytes(content.replace(b"a", b"b", 1))
+        object_.chmod(0o444)
+        report = verify(one, status=2)
+    finally:
+        object_.chmod(0o644)
+        object_.write_bytes(content)
+        object_.chmod(0o444)
+    assert report["problem"].startswith(
+        f"{RAW} cannot be had: its object {md5} is damaged in the cache"
+    )
+
+
+def test_a_record_made_with_another_version_of_a_package(one):
+    version = "from importlib.metadata import version; found['six'] = version('six')"
+    one.replace("src/altruism/count.py", MUTANT, version)
+    one.run("uv", "pip", "install", "--quiet", "--python", ".venv", "six==1.16.0")
+    try:
+        refused = one.run("dvc", "repro", check=False)
+        one.run("python", "-m", "altruism.count")
+        one.run("dvc", "commit", "--force")
+    finally:
+        one.run("make", "env")
+    assert refused.returncode and "six is 1.16.0 but requirements.lock names" in refused.stderr
+    one.commit("Made by hand")
+    report = verify(one, status=1)
+    assert f"{COUNTS}: six: '1.16.0' -> '1.17.0'" in told(report)
+    assert "another version of a package" in told(report)
+
+
+def test_an_import_that_is_missing_from_the_deps(one):
+    one.write("src/altruism/helper.py", "ANSWER = 41\n")
+    mutate(one, "count", "from altruism.helper import ANSWER; found['answer'] = ANSWER")
+    unnoticed = "count reads src/altruism/helper.py, which its deps do not name"
+    assert verify(one, status=0)["notes"] == [unnoticed]
+    one.write("src/altruism/helper.py", "ANSWER = 42\n")
+    assert "up to date" in one.run("dvc", "repro").stdout
+    one.commit("Another answer")
+    report = verify(one, status=1)
+    assert f"{COUNTS}: answer: 41 -> 42" in told(report)
+    assert "likely cause: count reads src/altruism/helper.py, which its deps" in told(report)
+
+
+@pytest.mark.parametrize("where", ["data/more.txt", "outside"])
+def test_a_file_that_is_read_and_missing_from_the_deps(one, where, tmp_path):
+    path = tmp_path / "more.txt" if where == "outside" else where
+    (one.root / path).write_text("more")
+    mutate(one, "count", f"found['more'] = open({str(path)!r}).read()")
+    assert f"count reads {path}, which its deps do not name" in told(verify(one, status=0))
+
+
+def test_a_stage_without_exact_run_is_named_as_the_cause(one):
+    mutate(one, "count", "import os; found['tz'] = os.environ.get('TZ')", pinned=False)
+    report = verify(one, status=1, TZ="Asia/Kathmandu")
+    assert f"{COUNTS}: tz: None -> 'Asia/Kathmandu'" in told(report)
+    assert "the command of count does not begin with `exact run`" in told(report)

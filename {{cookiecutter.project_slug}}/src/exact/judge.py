@@ -1,0 +1,202 @@
+"""Whether what was rebuilt is what a commit's dvc.lock records."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from exact.objects import md5_of
+from exact.rebuild import Made, outputs, overlap, parsed, tracked
+from exact.run import Refused
+
+IDENTICAL, SAME_MODEL = "identical", "same model"
+DIFFERS, COULD_NOT_RUN = "differs", "could not run"
+# From the best to the worst, for the verdict on several of them.
+VERDICTS = (IDENTICAL, SAME_MODEL, COULD_NOT_RUN, DIFFERS)
+# Files named in one sentence.
+MOST_TOLD = 5
+BEHIND = "dvc.lock does not describe this commit"
+# What every stage reads by way of `exact run`, DVC or Python, and no byte of a model depends on.
+MACHINERY = ("pyproject.toml", "requirements", ".python-version", "dvc.", ".dvc", "src/exact/")
+
+
+@dataclass
+class Line:
+    """The verdict on one output; hashes are md5s, None where there is no file.
+
+    `seconds` are those of the whole stage. `stored` tells what was read back, where nothing was
+    rebuilt.
+    """
+
+    stage: str
+    path: str
+    verdict: str
+    recorded: str | None
+    rebuilt: str | None
+    seconds: float | None = None
+    stored: str | None = None
+
+
+@dataclass
+class Report:
+    """The verdict on one commit, with a line for each output, and what a person should know."""
+
+    revision: str
+    commit: str
+    lines: list[Line] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    kept: str | None = None
+    problem: str | None = None
+
+    @property
+    def verdict(self) -> str:
+        """The worst of all lines; `could not run` where there are none."""
+        found = [line.verdict for line in self.lines]
+        if self.problem or not found:
+            found.append(COULD_NOT_RUN)
+        return max(found, key=VERDICTS.index)
+
+
+# -- does the record describe the commit?
+
+
+def declared(tree: Path, stages: dict[str, dict]) -> dict[str, dict]:
+    """Those of the recorded stages that the dvc.yaml of `tree` has; Refused when one is missing."""
+    file = tree / "dvc.yaml"
+    named = ((parsed(file.read_bytes()) or {}).get("stages") or {}) if file.exists() else {}
+    if not named:
+        raise Refused("dvc.yaml names no stage")
+    # A stage with `foreach` or `matrix` is recorded as one for each value, after an @.
+    bases = {name.partition("@")[0] for name in stages}
+    for name in named:
+        if name not in bases:
+            what = f"it has no stage {name}" if stages else "it is missing or broken"
+            raise Refused(f"{BEHIND}: {what}; run `make` and commit dvc.lock")
+    return {name: stage for name, stage in stages.items() if name.partition("@")[0] in named}
+
+
+def check_record(tree: Path, stages: dict[str, dict]) -> None:
+    """Refused, with the stage, when it was not made with what the commit holds."""
+    made = {path: md5 for stage in stages.values() for path, md5 in outputs(stage).items()}
+    imported = {path: out.get("md5") for _, path, out in tracked(tree)}
+    for name, stage in stages.items():
+        for dep in stage.get("deps", []):
+            path, file = dep["path"], tree / dep["path"]
+            there = made.get(path) or imported.get(path)
+            there = there or (md5_of(file) if file.is_file() else dep.get("md5"))
+            if there != dep.get("md5"):
+                raise Refused(behind(name, f"another {path}"))
+        for file, values in stage.get("params", {}).items():
+            if file.endswith((".yaml", ".yml")) and (tree / file).is_file():
+                content = parsed((tree / file).read_bytes())
+                for key, value in values.items():
+                    if looked_up(content, key) != value:
+                        raise Refused(behind(name, f"another {key} in {file}"))
+
+
+def behind(stage: str, with_what: str) -> str:
+    return f"{BEHIND}: stage {stage} was made with {with_what}; run `make` and commit dvc.lock"
+
+
+def looked_up(content: object, key: str) -> object:
+    """The value of a dotted key; None where there is none."""
+    for word in key.split("."):
+        if isinstance(content, list) and word.isdigit() and int(word) < len(content):
+            content = content[int(word)]
+        else:
+            content = content.get(word) if isinstance(content, dict) else None
+    return content
+
+
+def check_rebuilt(stages: dict[str, dict], made: Made) -> None:
+    """Refused when a stage as it ran is not the recorded one: command, inputs, parameters."""
+    fresh = {path for stage in stages.values() for path in outputs(stage)}
+    for name, stage in stages.items():
+        ran = made.stages.get(name)
+        if ran is None:
+            continue
+        for key in ("cmd", "params"):
+            if stage.get(key) != ran.get(key):
+                word = "command" if key == "cmd" else "parameters"
+                raise Refused(behind(name, f"another {word}"))
+        was, now = inputs(stage, fresh), inputs(ran, fresh)
+        for path in sorted({*was, *now}):
+            if was.get(path) != now.get(path):
+                raise Refused(behind(name, f"another {path}"))
+        if outputs(stage).keys() != outputs(ran).keys():
+            raise Refused(behind(name, "other outputs"))
+
+
+def inputs(stage: dict, fresh: set[str]) -> dict[str, object]:
+    """Path to hash of what a stage depends on; of what other stages make, the name alone."""
+    deps = stage.get("deps", [])
+    return {dep["path"]: dep["path"] in fresh or dep.get("md5") for dep in deps}
+
+
+# -- verdicts
+
+
+def compare(stages: dict[str, dict], made: Made) -> list[Line]:
+    """A line for each recorded output, in the order in which the stages ran."""
+    order = [name for name in made.stages if name in stages]
+    order += [name for name in stages if name not in made.stages]
+    lines = []
+    for name in order:
+        now = outputs(made.stages.get(name, {}))
+        for path, md5 in outputs(stages[name]).items():
+            new = now.get(path)
+            verdict = IDENTICAL if new == md5 else DIFFERS if new else COULD_NOT_RUN
+            lines.append(Line(name, path, verdict, md5, new, made.seconds.get(name)))
+    return lines
+
+
+def failure(stages: dict[str, dict], made: Made) -> str | None:
+    """The first stage that did not come to its end, and the last thing it said."""
+    lost = [name for name in stages if name not in made.stages]
+    if not lost:
+        return None
+    begun = [name for name in made.seconds if name in lost]
+    said = [line for line in made.output if line.strip() and not line.startswith(("ERROR", ">"))]
+    told = [line for line in made.output if line.startswith("ERROR")]
+    last = (said if begun else told or said)[-1:] or ["it said nothing"]
+    return f"stage {(begun or lost)[0]} failed: {last[0][:400]}"
+
+
+def undeclared(
+    tree: Path, stages: dict[str, dict], names: set[str], log: Path
+) -> Iterator[tuple[str, str]]:
+    """Stage and path of each file that a stage has read and its deps do not name.
+
+    `names` are the files of the commit. Of what lies outside of the tree, all counts that is there.
+    """
+    known = names | {path for stage in stages.values() for path in outputs(stage)}
+    text = log.read_text(encoding="utf-8", errors="surrogateescape") if log.exists() else ""
+    for line in dict.fromkeys(text.splitlines()):
+        stage, _, path = line.partition("\t")
+        if stage not in stages:
+            continue
+        if not Path(path).is_relative_to(tree):
+            if Path(path).is_file() and not Path(path).is_relative_to(tree.parent):
+                yield stage, path
+            continue
+        inside = source_of(Path(path).relative_to(tree))
+        used = [dep["path"] for dep in stages[stage].get("deps", [])]
+        used += [*outputs(stages[stage]), *stages[stage].get("params", {})]
+        named = inside.startswith(MACHINERY) or any(overlap(inside, name) for name in used)
+        if inside in known and not named:
+            yield stage, inside
+
+
+def unnamed(read: list[tuple[str, str]]) -> Iterator[str]:
+    """A sentence for each stage on what it reads without naming it."""
+    for stage in dict.fromkeys(stage for stage, _ in read):
+        paths = [path for name, path in read if name == stage]
+        more = f" and {len(paths) - MOST_TOLD} more" if len(paths) > MOST_TOLD else ""
+        yield f"{stage} reads {', '.join(paths[:MOST_TOLD])}{more}, which its deps do not name"
+
+
+def source_of(path: Path) -> str:
+    """The name of a file, of the source where it is compiled Python."""
+    if path.parent.name == "__pycache__":
+        path = path.parents[1] / (path.name.partition(".")[0] + ".py")
+    return path.as_posix()

@@ -1,0 +1,34 @@
+"""Note which files a stage reads, so that `exact verify` can tell those that its deps do not name.
+
+Not imported: a line in the environment that `exact verify` makes runs this file when Python starts.
+It sees what Python opens, not what a library opens by itself in C.
+"""
+
+import os
+import sys
+
+
+def begin(stage: str, log: int) -> None:
+    """Write `stage` and the path of each file read from now on to the open file `log`."""
+    roots = {sys.prefix, sys.base_prefix, os.path.realpath(sys.prefix), os.environ["EXACT_TRACE"]}
+    roots |= {os.getenv("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")}
+    skipped = (*roots, "/usr/", "/etc/", "/proc/", "/sys/", "/dev/", "/lib")
+    seen = set()
+
+    def hook(event: str, arguments: tuple) -> None:
+        if event != "open" or not isinstance(arguments[0], str | bytes):
+            return
+        path = os.path.abspath(os.fsdecode(arguments[0]))
+        writes = arguments[2] & (os.O_WRONLY | os.O_RDWR) == os.O_WRONLY
+        if path not in seen and not writes and not path.startswith(skipped):
+            seen.add(path)
+            os.write(log, f"{stage}\t{path}\n".encode(errors="surrogateescape"))
+
+    sys.addaudithook(hook)
+
+
+if "DVC_STAGE" in os.environ:
+    begin(
+        os.environ["DVC_STAGE"],
+        os.open(os.environ["EXACT_TRACE_LOG"], os.O_WRONLY | os.O_APPEND | os.O_CREAT),
+    )

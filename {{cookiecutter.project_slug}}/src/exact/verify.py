@@ -1,0 +1,132 @@
+"""`exact verify [REV...]`: rebuild commits and compare every output with their own dvc.lock.
+
+The exit status is 0 when all is identical, 1 when something differs and 2 when it could not run.
+"""
+
+import argparse
+import functools
+import os
+import signal
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from exact import git, judge, quick, rebuild, show
+from exact.explain import Case, explain
+from exact.objects import Store
+from exact.run import Refused, project_root
+
+TRACE = Path(__file__).with_name("trace.py")
+STATUS = {judge.IDENTICAL: 0, judge.SAME_MODEL: 1, judge.DIFFERS: 1, judge.COULD_NOT_RUN: 2}
+
+
+def verify(store: Store, root: Path, name: str, commit: str, heard) -> judge.Report:
+    """Rebuild `commit` and compare; `heard` gets what is being done, for a progress line."""
+    report = judge.Report(name, commit)
+    start = time.monotonic()
+    try:
+        with rebuild.workplace(root) as place:
+            verify_in(place, root, report, store, heard)
+    except (Refused, OSError) as error:
+        report.problem = str(error)
+    report.seconds = time.monotonic() - start
+    return report
+
+
+def verify_in(place: Path, root: Path, report: judge.Report, store: Store, heard) -> None:
+    """Do the work of `verify` in the folder `place`; the report is filled in on the way."""
+    tree = git.check_out(root, report.commit, place / "tree")
+    names = {path.relative_to(tree).as_posix() for path in tree.rglob("*") if path.is_file()}
+    lock = tree / "dvc.lock"
+    stages = judge.declared(tree, rebuild.stages_of(lock.read_bytes() if lock.exists() else None))
+    judge.check_record(tree, stages)
+    heard("getting its inputs")
+    names |= rebuild.prepare(tree, stages, store)
+    environment = rebuild.environment(root, tree, heard)
+    traced = {"EXACT_TRACE": str(TRACE), "EXACT_TRACE_LOG": str(place / "trace")}
+    made = rebuild.reproduce(tree, environment, heard, **traced)
+    judge.check_rebuilt(stages, made)
+    report.lines = judge.compare(stages, made)
+    report.problem = judge.failure(stages, made)
+    read = list(dict.fromkeys(judge.undeclared(tree, stages, names, place / "trace")))
+    report.notes += judge.unnamed(read)
+    heard("comparing")
+    explain(Case(root, report.commit, tree, environment, store, stages, made, report, read))
+
+
+def wanted(root: Path, arguments: argparse.Namespace) -> list[tuple[str, str]]:
+    """Name and hash of each commit that is asked for, each commit once."""
+    names = arguments.revisions + (git.releases(root) if arguments.tags else [])
+    if arguments.tags and not names:
+        raise Refused("there is no release tag (model@v1.0.0) to verify")
+    found = [pair for name in names or ["HEAD"] for pair in git.commits(root, name)]
+    return list({commit: (name, commit) for name, commit in reversed(found)}.values())[::-1]
+
+
+def all_of(root: Path, pairs: list, jobs: int, task, progress: show.Progress) -> list:
+    """The report of `task` on each commit, in their order, `jobs` at once."""
+    with ThreadPoolExecutor(jobs) as pool:
+        try:
+            futures = [
+                pool.submit(task, root, name, commit, progress.of(name)) for name, commit in pairs
+            ]
+            reports = []
+            for future in futures:
+                reports.append(future.result())
+                progress.done(reports[-1])
+            return reports
+        except BaseException:
+            # Whoever works on has nothing to run any more, and cleans up.
+            rebuild.cancel()
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
+    found = argparse.ArgumentParser(prog="exact verify", description=__doc__.partition("\n\n")[0])
+    add = found.add_argument
+    add("revisions", nargs="*", metavar="REV", help="commits, tags, branches, ranges (HEAD)")
+    add("--tags", action="store_true", help="all release tags")
+    add("--quick", action="store_true", help="only read back what is stored, and hash it")
+    add("--jobs", type=positive, default=1, metavar="N", help="revisions at once (1)")
+    form = found.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="the report as JSON")
+    form.add_argument("--summary", action="store_true", help="the report in Markdown")
+    return found
+
+
+def positive(text: str) -> int:
+    """A whole number from 1; ValueError otherwise."""
+    if int(text) < 1:
+        raise ValueError
+    return int(text)
+
+
+def main(words: list[str]) -> int:
+    """Verify and print; the exit status is that of the worst verdict, 130 after Ctrl-C."""
+    arguments = parser().parse_args(words)
+    # A `kill` cleans up as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        root = project_root(Path.cwd()).resolve()
+        pairs = wanted(root, arguments)
+        store = Store(root)
+        task = functools.partial(quick.check if arguments.quick else verify, store)
+        form = show.json_of if arguments.json else show.markdown if arguments.summary else None
+        progress = show.Progress(len(pairs), tables=form is None)
+        reports = all_of(root, pairs, arguments.jobs, task, progress)
+    except Refused as refusal:
+        print(f"exact: {refusal}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("exact: stopped; what was rebuilt is removed", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # Whoever read the tables has gone.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 2
+    if form:
+        print(form(reports))
+    statuses = {STATUS[report.verdict] for report in reports}
+    return 1 if 1 in statuses else max(statuses)
