@@ -8,13 +8,12 @@ from exact.run import Refused
 
 # A hook that calls `exact` has these set, and they would point at another repository or index.
 OWN = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY")
-# All files with line ends as they are committed, whatever this user's git makes of them; no hooks.
-SETTINGS = (
-    "core.autocrlf=false",
-    "core.eol=lf",
-    "core.sparseCheckout=false",
-    "core.hooksPath=.none",
-)
+# What a new clone would hold, whatever this user's settings make of it, and nothing else is done.
+SETTINGS = """
+core.autocrlf=false core.eol=lf core.attributesFile=.none core.sparseCheckout=false
+core.useReplaceRefs=false core.hooksPath=.none core.fsmonitor=false core.splitIndex=false
+submodule.recurse=false
+"""
 # How GTO names a release: the model, an @ and a semantic version.
 RELEASES = "*@v[0-9]*"
 
@@ -22,7 +21,7 @@ RELEASES = "*@v[0-9]*"
 def git(root: Path, *words: str | Path, text: bool = True, **environ: str):
     """What `git WORDS` prints in the repository of `root`; Refused with its own first line."""
     kept = {name: value for name, value in os.environ.items() if name not in OWN}
-    settings = [word for setting in SETTINGS for word in ("-c", f"core.{setting}")]
+    settings = [word for setting in SETTINGS.split() for word in ("-c", setting)]
     command = ["git", *settings, *map(str, words)]
     try:
         done = subprocess.run(command, cwd=root, env={**kept, **environ}, capture_output=True)

@@ -70,6 +70,8 @@ class Store:
             files = json.loads(path.read_bytes())
             path.unlink()
             for file in files:
+                if ".." in file["relpath"].split("/") or file["relpath"].startswith("/"):
+                    raise Refused(f"its object {md5} names {file['relpath']}, outside of it")
                 self.fetch(file["md5"], path / file["relpath"], remote)
 
     def state(self, odb, md5: str, write: Callable[[bytes], object] | None = None) -> str:

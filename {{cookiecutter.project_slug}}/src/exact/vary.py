@@ -11,6 +11,7 @@ import glob
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,13 +21,18 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from exact import differ, git, judge, rebuild
+from exact.environment import kept_environment, surroundings
 from exact.objects import Store
-from exact.run import Refused, project_root
+from exact.processes import ROOM, workplace
+from exact.run import PINS, Refused, project_root
 from exact.show import Progress, plain
 
 SHELL = ("sh", "-c")
 STRANGER = "12345"
-SPIN = "while :; do :; done"
+# Until `exact vary` is gone, however it ends.
+SPIN = 'while kill -0 "$PPID"; do :; done'
+# Tells the names of libfaketime's files in shared memory, and ends when `exact vary` does.
+HOLD = "import os, sys; print(os.getenv('FAKETIME_SHARED', ''), flush=True); sys.stdin.read()"
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,8 @@ class Variation:
     # Below the place of the rebuild, or in another file system.
     folder: str = ""
     load: bool = False
+    # A variation that would undo this one in the same build.
+    unlike: str = ""
 
 
 def variations() -> list[Variation]:
@@ -48,11 +56,15 @@ def variations() -> list[Variation]:
     two = {f"{name}_NUM_THREADS": "2" for name in ("OMP", "OPENBLAS", "MKL")}
     simd = {"NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4"}
     simd["GLIBC_TUNABLES"] = "glibc.cpu.hwcaps=-AVX2,-FMA,-FMA4,-AVX512F"
+    # Not in the letters of the caller's locale, which may have others.
+    deeper = os.fsdecode("a longer/and/deeper/földer".encode())
+    fixed = ("setarch", "--addr-no-randomize")
     stranger = ("unshare", "--user", f"--map-user={STRANGER}")
-    uts = ("unshare", "--user", "--map-root-user", "--uts", *SHELL, 'hostname varied; exec "$@"')
+    own = ("--map-root-user",) if os.getuid() == 0 else ("--map-current-user", "--keep-caps")
+    uts = ("unshare", "--user", *own, "--uts", *SHELL, 'hostname varied && exec "$@"')
     return [
         Variation("hash-seed", "PYTHONHASHSEED=12345", environ={"PYTHONHASHSEED": "12345"}),
-        Variation("threads", "two threads asked for by the caller", environ=two),
+        Variation("threads", "two threads asked for by the caller", environ=two, unlike="cores"),
         Variation("cores", "one core", ("taskset", "--cpu-list", one_core)),
         Variation("time-zone", "Asia/Kathmandu", environ={"TZ": "Asia/Kathmandu"}),
         Variation("day", "the clock a day ahead", environ=clock("+1d")),
@@ -63,10 +75,10 @@ def variations() -> list[Variation]:
         Variation("host-name", "varied", (*uts, "sh")),
         # Inside of the one before, which needs another id.
         Variation("user", f"uid {STRANGER}, without a name", stranger),
-        Variation("path", "a longer and deeper folder", folder="a longer/and/deeper/földer"),
+        Variation("path", "a longer and deeper folder", folder=deeper),
         Variation("environment", "100 kB more of it", environ={"VARIED": "x" * 100_000}),
         Variation("file-order", "folders filled backwards, in memory", folder="/dev/shm"),
-        Variation("aslr", "memory addresses not randomized", ("setarch", "--addr-no-randomize")),
+        Variation("aslr", "memory addresses not randomized", fixed, unlike="kernel"),
         Variation("blas", "another kernel asked for", environ={"OPENBLAS_CORETYPE": "Nehalem"}),
         Variation("simd", "AVX2, FMA and AVX-512 masked", environ=simd),
         Variation("load", "the other cores busy", load=True),
@@ -84,7 +96,10 @@ def clock(offset: str) -> dict[str, str]:
 
 def other_locale() -> str:
     """A locale of this machine with other letters and number signs than English, if it has one."""
-    done = subprocess.run(["locale", "-a"], capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(["locale", "-a"], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return "POSIX"
     known = [name for name in done.stdout.split() if name.startswith(("et_EE", "tr_TR", "de_DE"))]
     return known[0] if known else "POSIX"
 
@@ -93,10 +108,12 @@ def obstacle(variation: Variation, root: Path) -> str | None:
     """Why this machine cannot make the variation; None when it can."""
     if variation.name in ("day", "year") and not variation.environ:
         return "there is no libfaketime (Debian's package faketime)"
-    if variation.load and len(os.sched_getaffinity(0)) < 2:
+    if variation.name == "time-zone" and not Path("/usr/share/zoneinfo", variation.what).exists():
+        return "there are no time zones (Debian's package tzdata)"
+    if (variation.load or variation.name == "cores") and len(os.sched_getaffinity(0)) < 2:
         return "there is one core only"
     if variation.folder.startswith("/"):
-        return same_order(root / rebuild.ROOM, variation.folder)
+        return same_order(root / ROOM, variation.folder)
     if variation.before:
         try:
             command = [*variation.before, "true"]
@@ -136,7 +153,10 @@ class Built:
 
 
 class Builder:
-    """Rebuilds one commit, under variations, as often as asked; used as a context it cleans up."""
+    """Rebuilds one commit, under variations, as often as asked; used as a context it cleans up.
+
+    All in one place, one after the other, so that only what varies the path makes another one.
+    """
 
     def __init__(self, root: Path, commit: str, heard):
         self.root, self.commit, self.heard = root, commit, heard
@@ -144,26 +164,36 @@ class Builder:
         self.stack = contextlib.ExitStack()
 
     def __enter__(self):
+        self.place = self.stack.enter_context(workplace(self.root))
         return self
 
     def __exit__(self, *error):
         self.stack.close()
 
-    def build(self, *chosen: Variation) -> Built:
-        """Rebuild with all that `chosen` say; Refused when a stage fails."""
-        place = self.stack.enter_context(rebuild.workplace(self.root))
-        folder = place
-        for root in [one.folder for one in chosen if one.folder.startswith("/")]:
-            made = tempfile.TemporaryDirectory(dir=root, prefix="exact-")
-            folder = Path(self.stack.enter_context(made))
-        for below in [one.folder for one in chosen if not one.folder.startswith("/")]:
-            folder = folder / below
-        tree = git.check_out(self.root, self.commit, folder / "tree")
-        lock = tree / "dvc.lock"
-        recorded = rebuild.stages_of(lock.read_bytes() if lock.exists() else None)
-        stages = judge.declared(tree, recorded)
-        judge.check_record(tree, stages)
-        rebuild.prepare(tree, stages, self.store)
+    @contextlib.contextmanager
+    def build(self, *chosen: Variation) -> Iterator[Built]:
+        """Rebuild with all that `chosen` say; Refused when a stage fails. Removed at the end."""
+        with contextlib.ExitStack() as stack:
+            place = self.place / "now"
+            place.mkdir()
+            stack.callback(rebuild.remove, place)
+            folder = place
+            for root in [one.folder for one in chosen if one.folder.startswith("/")]:
+                made = tempfile.TemporaryDirectory(dir=root, prefix="exact-")
+                folder = Path(stack.enter_context(made))
+            for below in [one.folder for one in chosen if not one.folder.startswith("/")]:
+                folder = folder / below
+            yield self.built(place, folder, chosen)
+
+    def usual(self) -> Built:
+        """Rebuild with nothing varied, and keep that until the end."""
+        with self.build() as built:
+            kept = self.place / "usual"
+            return Built(built.tree.parent.rename(kept) / built.tree.name, built.made)
+
+    def built(self, place: Path, folder: Path, chosen: tuple[Variation, ...]) -> Built:
+        """What `build` gives, in a tree below `folder`."""
+        tree, stages, _ = judge.ready(self.root, self.commit, folder, self.store)
         made = self.run(tree, place, chosen)
         problem = judge.failure(stages, made)
         if problem:
@@ -172,20 +202,30 @@ class Builder:
 
     def run(self, tree: Path, place: Path, chosen: tuple[Variation, ...]) -> rebuild.Made:
         """Run the stages in `tree` under the variations."""
-        environment = rebuild.environment(self.root, tree, self.heard)
+        environment = kept_environment(self.root, tree, self.heard)
         (place / "home").mkdir()
-        environ = {
+        varied = {
             name: value.replace("{place}", str(place))
             for variation in chosen
             for name, value in variation.environ.items()
         }
-        path = [str(environment / "bin"), os.environ.get("PATH", os.defpath)]
-        if "LD_PRELOAD" in environ:
-            path.insert(0, str(past_the_pins(place, environment, environ)))
-        environ["PATH"] = os.pathsep.join(path)
-        before = tuple(word for variation in chosen for word in variation.before)
-        with busy(any(variation.load for variation in chosen)):
+        with busy(any(variation.load for variation in chosen)), shared(varied):
+            environ = {**usual_values(), **varied}
+            if "LD_PRELOAD" in environ:
+                first = str(past_the_pins(place, environment, environ))
+                usual = surroundings(tree, environment)["PATH"]
+                environ["PATH"] = os.pathsep.join([first, usual])
+            before = tuple(word for variation in chosen for word in variation.before)
             return rebuild.reproduce(tree, environment, self.heard, before=before, **environ)
+
+
+def usual_values() -> dict[str, str]:
+    """What the variables that are varied and pinned are where they are not varied.
+
+    So that a caller who has set one of them, or left it to chance, does not hide what it changes.
+    """
+    varied = {name for one in variations() for name in one.environ}
+    return {name: PINS[name] for name in varied & PINS.keys()}
 
 
 def past_the_pins(place: Path, environment: Path, environ: dict[str, str]) -> Path:
@@ -195,7 +235,7 @@ def past_the_pins(place: Path, environment: Path, environ: dict[str, str]) -> Pa
     kept = [f"{name}={value}" for name, value in environ.items() if "FAKE" in name or "LD_" in name]
     real = shlex.quote(str(environment / "bin/exact"))
     again = f'[ "$1" = run ] && shift && exec {real} run env {shlex.join(kept)} "$@"'
-    (folder / "exact").write_text(f'#!/bin/sh\n{again}\nexec {real} "$@"\n', encoding="utf-8")
+    (folder / "exact").write_bytes(os.fsencode(f'#!/bin/sh\n{again}\nexec {real} "$@"\n'))
     (folder / "exact").chmod(0o755)
     return folder
 
@@ -204,13 +244,31 @@ def past_the_pins(place: Path, environment: Path, environ: dict[str, str]) -> Pa
 def busy(wanted: bool) -> Iterator[None]:
     """Keep all cores but one busy while inside."""
     count = len(os.sched_getaffinity(0)) - 1 if wanted else 0
-    spinning = [subprocess.Popen([*SHELL, SPIN]) for _ in range(count)]
-    try:
+    # Who reads what this process prints must not wait for them.
+    quiet = {stream: subprocess.DEVNULL for stream in ("stdin", "stdout", "stderr")}
+    with contextlib.ExitStack() as stack:
+        for _ in range(count):
+            spinning = subprocess.Popen([*SHELL, SPIN], start_new_session=True, **quiet)
+            stack.callback(spinning.wait)
+            stack.callback(spinning.kill)
         yield
-    finally:
-        for process in spinning:
-            process.kill()
-            process.wait()
+
+
+@contextlib.contextmanager
+def shared(environ: dict[str, str]) -> Iterator[None]:
+    """Let all programs under libfaketime use the files of one that ends in peace.
+
+    Each would have its own otherwise, and leave them when it is killed or becomes another program.
+    """
+    if "FAKETIME" not in environ:
+        yield
+        return
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    command, above = [sys.executable, "-ISc", HOLD], {**os.environ, **environ}
+    with subprocess.Popen(command, env=above, start_new_session=True, **pipes) as holder:
+        if names := holder.stdout.readline().strip():
+            environ["FAKETIME_SHARED"] = names
+        yield
 
 
 # -- which of them matter
@@ -227,60 +285,90 @@ class Finding:
     notes: list[str] = field(default_factory=list)
 
 
-def differing(builder: Builder, plain_one: Built, *chosen: Variation) -> Finding:
+def differing(builder: Builder, usual: Built, *chosen: Variation) -> Finding:
     """Build under the variations `chosen` and compare with what was made without."""
     names = " + ".join(variation.name for variation in chosen) or "nothing"
     what = "; ".join(variation.what for variation in chosen) or "the same again"
     builder.heard(names if len(chosen) < 2 else f"{len(chosen)} variations at once")
     try:
-        built = builder.build(*chosen)
+        with builder.build(*chosen) as built:
+            before, after = usual.md5s(), built.md5s()
+            changed = [path for path in before if after.get(path) != before[path]]
+            if not changed:
+                return Finding(names, what, judge.IDENTICAL)
+            told = differ.describe(usual.tree / changed[0], built.tree / changed[0])
+            return Finding(
+                names, what, judge.DIFFERS, changed, [f"{changed[0]}: {'; '.join(told)}"]
+            )
     except Refused as refusal:
-        return Finding(names, what, judge.COULD_NOT_RUN, notes=[str(refusal)])
-    before, after = plain_one.md5s(), built.md5s()
-    changed = [path for path in before if after.get(path) != before[path]]
-    if not changed:
-        return Finding(names, what, judge.IDENTICAL)
-    told = differ.describe(plain_one.tree / changed[0], built.tree / changed[0])
-    return Finding(names, what, judge.DIFFERS, changed, [f"{changed[0]}: {'; '.join(told)}"])
+        return Finding(names, what, judge.DIFFERS, notes=[str(refusal)])
+    except OSError as error:
+        return Finding(names, what, judge.COULD_NOT_RUN, notes=[str(error)])
 
 
 def findings(builder: Builder, chosen: list[Variation]) -> Iterator[Finding]:
     """The verdict on each variation, built one by one only where all at once differ."""
+    builder.heard("a first build")
+    usual = builder.usual()
     possible = []
     for variation in chosen:
-        reason = obstacle(variation, builder.root)
+        reason = obstacle(variation, builder.root) or no_room(variation, usual.tree)
         if reason:
             yield Finding(variation.name, variation.what, judge.COULD_NOT_RUN, notes=[reason])
         else:
             possible.append(variation)
-    builder.heard("a first build")
-    first = builder.build()
-    together = [differing(builder, first, *some) for some in rounds(possible)]
+    together = [differing(builder, usual, *some) for some in rounds(possible)]
     if all(finding.verdict == judge.IDENTICAL for finding in together):
         yield from (Finding(one.name, one.what, judge.IDENTICAL) for one in possible)
         return
-    again = differing(builder, first)
+    again = differing(builder, usual)
     if again.verdict == judge.DIFFERS:
         again.notes.append("it makes other bytes each time: the time, or chance without a seed?")
         yield again
         return
-    found = [differing(builder, first, variation) for variation in possible]
+    found = [differing(builder, usual, variation) for variation in possible]
+    for one in found:
+        if one.name == "file-order":
+            but_for_the_path(one, found)
     yield from found
     if all(finding.verdict == judge.IDENTICAL for finding in found):
         yield from together
 
 
+def no_room(variation: Variation, tree: Path) -> str | None:
+    """Why a build as large as `tree` does not fit where the variation wants it, if so."""
+    if not variation.folder.startswith("/"):
+        return None
+    needed = sum(file.lstat().st_size for file in tree.rglob("*"))
+    free = shutil.disk_usage(variation.folder).free
+    return None if 2 * needed < free else f"{variation.folder} has too little room ({free} bytes)"
+
+
+def but_for_the_path(order: Finding, found: list[Finding]) -> None:
+    """Take from `order`, which needs another folder, what differs in any other folder."""
+    moved = {path for one in found if one.name == "path" for path in one.outputs}
+    if moved >= {*order.outputs} and order.outputs:
+        order.verdict, order.outputs, order.notes = judge.IDENTICAL, [], []
+    order.outputs = [path for path in order.outputs if path not in moved]
+
+
 def rounds(possible: list[Variation]) -> list[list[Variation]]:
-    """The variations in as few groups as can be, none of which sets a variable twice."""
+    """The variations in as few groups as can be, in none of which one undoes another."""
     found = []
     for one in possible:
         for some in found:
-            if not any(one.environ.keys() & other.environ.keys() for other in some):
+            if not any(clash(one, other) for other in some):
                 some.append(one)
                 break
         else:
             found.append([one])
     return found
+
+
+def clash(one: Variation, other: Variation) -> bool:
+    """Whether the two cannot both be had in one build."""
+    named = one.name == other.unlike or other.name == one.unlike
+    return named or bool(one.environ.keys() & other.environ.keys())
 
 
 def table(found: list[Finding]) -> str:
@@ -304,16 +392,25 @@ def chosen_of(names: list[str]) -> list[Variation]:
     return [known[name] for name in names or known]
 
 
+def forget() -> None:
+    """Take out of this process what its caller has set of all that is varied, but for its home."""
+    os.umask(0o022)
+    for name in {name for one in variations() for name in one.environ} - {"HOME"}:
+        os.environ.pop(name, None)
+
+
 def main(words: list[str]) -> int:
     """Vary and print; the exit status is 0, 1 or 2 as said above, 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(prog="exact vary", description=__doc__.partition("\n\n")[2])
     parser.add_argument("names", nargs="*", metavar="NAME", help="only these variations")
     parser.add_argument("--json", action="store_true", help="the findings as JSON")
     arguments = parser.parse_args(words)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     progress = Progress(1, tables=False)
     try:
         chosen = chosen_of(arguments.names)
+        forget()
         root = project_root(Path.cwd()).resolve()
         ((_, commit),) = git.commits(root, "HEAD")
         with Builder(root, commit, progress.of("HEAD")) as builder:

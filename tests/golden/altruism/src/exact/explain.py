@@ -8,7 +8,8 @@ from pathlib import Path
 from exact import differ, git
 from exact.judge import DIFFERS, IDENTICAL, SAME_MODEL, Line, Report
 from exact.objects import Store, md5_of
-from exact.rebuild import ROOM, Made, outputs, reproduce
+from exact.processes import ROOM
+from exact.rebuild import Made, outputs, reproduce
 from exact.run import Refused
 
 # Outputs of one stage that are described.
@@ -39,6 +40,7 @@ class Case:
 
 def explain(case: Case) -> None:
     """Add to the report what differs in the first stage that does, and why; keep what differs."""
+    shutil.rmtree(case.root / ROOM / "differs" / case.commit[:12], ignore_errors=True)
     lines = [line for line in case.report.lines if line.verdict == DIFFERS]
     if not lines:
         return
@@ -62,7 +64,6 @@ def explain(case: Case) -> None:
 def keep(case: Case, lines: list[Line]) -> Path:
     """Copy what was rebuilt and differs out of the tree; returns the folder."""
     folder = case.root / ROOM / "differs" / case.commit[:12]
-    shutil.rmtree(folder, ignore_errors=True)
     for line in lines:
         (folder / line.path).parent.mkdir(parents=True, exist_ok=True)
         copy = shutil.copytree if (case.tree / line.path).is_dir() else shutil.copyfile
@@ -120,9 +121,6 @@ def cause(case: Case, lines: list[Line]) -> str:
     """Why the first stage that differs may do so, in one sentence."""
     stage = lines[0].stage
     kept = Path(case.report.kept)
-    read = [path for name, path in case.undeclared if name == stage]
-    if read:
-        return f"{stage} reads {', '.join(read[:3])}, which its deps in dvc.yaml do not name"
     place = str(case.tree).encode()
     for line in lines:
         if (kept / line.path).is_file() and place in (kept / line.path).read_bytes():
@@ -142,6 +140,9 @@ def cause(case: Case, lines: list[Line]) -> str:
 
 def agreeing(case: Case, stage: str) -> str:
     """The likely cause when the stage makes the same bytes each time, but not the recorded ones."""
+    read = [path for name, path in case.undeclared if name == stage]
+    if read:
+        return f"{stage} reads {', '.join(read[:3])}, which its deps in dvc.yaml do not name"
     pinned = str(case.stages[stage]["cmd"]).startswith("exact run ")
     if not pinned:
         return f"the command of {stage} does not begin with `exact run`, so nothing is pinned in it"

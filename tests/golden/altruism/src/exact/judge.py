@@ -1,11 +1,14 @@
 """Whether what was rebuilt is what a commit's dvc.lock records."""
 
+import contextlib
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from exact.objects import md5_of
-from exact.rebuild import Made, outputs, overlap, parsed, tracked
+from exact import git
+from exact.objects import Store, md5_of
+from exact.rebuild import BEHIND, Made, outputs, overlap, parsed, prepare, stages_of, tracked
 from exact.run import Refused
 
 IDENTICAL, SAME_MODEL = "identical", "same model"
@@ -14,7 +17,6 @@ DIFFERS, COULD_NOT_RUN = "differs", "could not run"
 VERDICTS = (IDENTICAL, SAME_MODEL, COULD_NOT_RUN, DIFFERS)
 # Files named in one sentence.
 MOST_TOLD = 5
-BEHIND = "dvc.lock does not describe this commit"
 # What every stage reads by way of `exact run`, DVC or Python, and no byte of a model depends on.
 MACHINERY = ("pyproject.toml", "requirements", ".python-version", "dvc.", ".dvc", "src/exact/")
 
@@ -57,18 +59,54 @@ class Report:
         return max(found, key=VERDICTS.index)
 
 
+@contextlib.contextmanager
+def filled_in(report: Report) -> Iterator[None]:
+    """Put the time that is spent inside, and what goes wrong there, into the report."""
+    start = time.monotonic()
+    try:
+        yield
+    except (Refused, OSError) as error:
+        report.problem = str(error)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        # What is raised by code that trusts the form of a record when it has another.
+        report.problem = f"its records cannot be understood ({error!r})"
+    finally:
+        report.seconds = time.monotonic() - start
+
+
+def ready(root: Path, commit: str, folder: Path, store: Store) -> tuple[Path, dict, set[str]]:
+    """A clean tree of `commit` in `folder` with its inputs, its recorded stages, and its files.
+
+    Raises Refused when its records do not describe it, or an input cannot be had.
+    """
+    tree = git.check_out(root, commit, folder / "tree")
+    names = {path.relative_to(tree).as_posix() for path in tree.rglob("*") if path.is_file()}
+    stages = declared(tree)
+    check_record(tree, stages)
+    return tree, stages, names | prepare(tree, stages, store)
+
+
 # -- does the record describe the commit?
 
 
-def declared(tree: Path, stages: dict[str, dict]) -> dict[str, dict]:
-    """Those of the recorded stages that the dvc.yaml of `tree` has; Refused when one is missing."""
-    file = tree / "dvc.yaml"
+def declared(tree: Path) -> dict[str, dict]:
+    """The stages that the dvc.lock of `tree` records and its dvc.yaml has.
+
+    Raises Refused when one is not recorded, or when there is one that would not be rebuilt.
+    """
+    file, lock = tree / "dvc.yaml", tree / "dvc.lock"
     named = ((parsed(file.read_bytes()) or {}).get("stages") or {}) if file.exists() else {}
     if not named:
         raise Refused("dvc.yaml names no stage")
+    others = [path.relative_to(tree) for path in tree.rglob("dvc.yaml") if path != file]
+    if others:
+        raise Refused(f"the stages of {others[0]} are not rebuilt; move them into {file.name}")
+    stages = stages_of(lock.read_bytes() if lock.exists() else None)
     # A stage with `foreach` or `matrix` is recorded as one for each value, after an @.
     bases = {name.partition("@")[0] for name in stages}
-    for name in named:
+    for name, stage in named.items():
+        if "wdir" in (stage.get("do") or stage):
+            raise Refused(f"stage {name} has a wdir; name its paths from the project's folder")
         if name not in bases:
             what = f"it has no stage {name}" if stages else "it is missing or broken"
             raise Refused(f"{BEHIND}: {what}; run `make` and commit dvc.lock")
@@ -108,8 +146,15 @@ def looked_up(content: object, key: str) -> object:
     return content
 
 
-def check_rebuilt(stages: dict[str, dict], made: Made) -> None:
-    """Refused when a stage as it ran is not the recorded one: command, inputs, parameters."""
+def check_rebuilt(stages: dict[str, dict], made: Made) -> dict[str, dict]:
+    """The recorded stages of those that ran, without what DVC has left in dvc.lock from others.
+
+    Raises Refused when one as it ran is not the recorded one: command, inputs, parameters.
+    """
+    for name in made.stages.keys() - stages.keys():
+        raise Refused(f"{BEHIND}: it has no stage {name}; run `make` and commit dvc.lock")
+    if made.status == 0:
+        stages = {name: stage for name, stage in stages.items() if name in made.stages}
     fresh = {path for stage in stages.values() for path in outputs(stage)}
     for name, stage in stages.items():
         ran = made.stages.get(name)
@@ -125,6 +170,7 @@ def check_rebuilt(stages: dict[str, dict], made: Made) -> None:
                 raise Refused(behind(name, f"another {path}"))
         if outputs(stage).keys() != outputs(ran).keys():
             raise Refused(behind(name, "other outputs"))
+    return stages
 
 
 def inputs(stage: dict, fresh: set[str]) -> dict[str, object]:
@@ -145,21 +191,22 @@ def compare(stages: dict[str, dict], made: Made) -> list[Line]:
         now = outputs(made.stages.get(name, {}))
         for path, md5 in outputs(stages[name]).items():
             new = now.get(path)
-            verdict = IDENTICAL if new == md5 else DIFFERS if new else COULD_NOT_RUN
+            verdict = IDENTICAL if new and new == md5 else DIFFERS if new else COULD_NOT_RUN
             lines.append(Line(name, path, verdict, md5, new, made.seconds.get(name)))
     return lines
 
 
 def failure(stages: dict[str, dict], made: Made) -> str | None:
     """The first stage that did not come to its end, and the last thing it said."""
-    lost = [name for name in stages if name not in made.stages]
-    if not lost:
+    if made.status == 0:
         return None
+    lost = [name for name in stages if name not in made.stages]
     begun = [name for name in made.seconds if name in lost]
     said = [line for line in made.output if line.strip() and not line.startswith(("ERROR", ">"))]
     told = [line for line in made.output if line.startswith("ERROR")]
     last = (said if begun else told or said)[-1:] or ["it said nothing"]
-    return f"stage {(begun or lost)[0]} failed: {last[0][:400]}"
+    stage = f"stage {(begun or lost)[0]}" if begun or lost else "`dvc repro`"
+    return f"{stage} failed: {last[0][:400]}"
 
 
 def undeclared(

@@ -2,7 +2,6 @@
 
 import json
 import os
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,31 +9,25 @@ from pathlib import Path
 from exact import git, judge, rebuild
 from exact.judge import Line, Report
 from exact.objects import FOLDER, Store, md5_of
-from exact.run import Refused
+from exact.processes import workplace
 
 
 def check(store: Store, root: Path, name: str, commit: str, heard) -> Report:
     """Read each object that `commit` names from the cache and the remote; a line for each."""
     report = Report(name, commit)
-    start = time.monotonic()
-    try:
-        with rebuild.workplace(root) as place:
-            tree = git.check_out(root, commit, place / "tree")
-            records = list(named(tree, store))
-            heard(f"reading {len(records)} objects")
-            with ThreadPoolExecutor(os.cpu_count()) as pool:
-                report.lines = list(pool.map(lambda record: line_of(tree, store, *record), records))
-                report.notes = list(advice(store, records, report.lines))
-    except (Refused, OSError) as error:
-        report.problem = str(error)
-    report.seconds = time.monotonic() - start
+    with judge.filled_in(report), workplace(root) as place:
+        tree = git.check_out(root, commit, place / "tree")
+        records = list(named(tree, store))
+        heard(f"reading {len(records)} objects")
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            report.lines = list(pool.map(lambda record: line_of(tree, store, *record), records))
+        report.notes = list(advice(store, records, report.lines))
     return report
 
 
 def named(tree: Path, store: Store) -> Iterator[tuple[str, str, str, str | None]]:
     """Stage (or .dvc file), path, md5 and remote of all that the records in `tree` name."""
-    lock = tree / "dvc.lock"
-    stages = judge.declared(tree, rebuild.stages_of(lock.read_bytes() if lock.exists() else None))
+    stages = judge.declared(tree)
     judge.check_record(tree, stages)
     for file, path, out in rebuild.tracked(tree):
         yield from unfolded(store, file.name, path, out.get("md5", ""), out.get("remote"))

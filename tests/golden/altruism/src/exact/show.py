@@ -79,13 +79,13 @@ def markdown(reports: list[Report]) -> str:
 
 def escaped(text: str) -> str:
     """`text` with what Markdown would take for markup escaped."""
-    return "".join(f"\\{c}" if c in r"\|`*_<>[]#" else c for c in text)
+    return "".join(f"\\{c}" if c in r"\|`*_<>[]#@" else c for c in text)
 
 
 def json_of(reports: list[Report]) -> str:
     """All reports as a JSON list."""
     found = [{**asdict(report), "verdict": report.verdict} for report in reports]
-    return json.dumps(found, ensure_ascii=False, indent=2, sort_keys=True)
+    return json.dumps(found, indent=2, sort_keys=True)
 
 
 class Progress:

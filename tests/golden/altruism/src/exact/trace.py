@@ -10,9 +10,11 @@ import sys
 
 def begin(stage: str, log: int) -> None:
     """Write `stage` and the path of each file read from now on to the open file `log`."""
-    roots = {sys.prefix, sys.base_prefix, os.path.realpath(sys.prefix), os.environ["EXACT_TRACE"]}
-    roots |= {os.getenv("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")}
-    skipped = (*roots, "/usr/", "/etc/", "/proc/", "/sys/", "/dev/", "/lib")
+    folders = {sys.prefix, sys.base_prefix, os.path.realpath(sys.prefix), "/lib", "/lib64"}
+    # Where matplotlib keeps a list of the fonts that it has found.
+    folders.add(os.path.expanduser("~/.cache/matplotlib"))
+    system = ("/usr/", "/etc/", "/proc/", "/sys/", "/dev/", os.environ["EXACT_TRACE"])
+    skipped = (*(folder.rstrip("/") + "/" for folder in folders), *system)
     seen = set()
 
     def hook(event: str, arguments: tuple) -> None:

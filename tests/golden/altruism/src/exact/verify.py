@@ -8,13 +8,14 @@ import functools
 import os
 import signal
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from exact import git, judge, quick, rebuild, show
+from exact.environment import kept_environment
 from exact.explain import Case, explain
 from exact.objects import Store
+from exact.processes import cancel, workplace
 from exact.run import Refused, project_root
 
 TRACE = Path(__file__).with_name("trace.py")
@@ -24,29 +25,19 @@ STATUS = {judge.IDENTICAL: 0, judge.SAME_MODEL: 1, judge.DIFFERS: 1, judge.COULD
 def verify(store: Store, root: Path, name: str, commit: str, heard) -> judge.Report:
     """Rebuild `commit` and compare; `heard` gets what is being done, for a progress line."""
     report = judge.Report(name, commit)
-    start = time.monotonic()
-    try:
-        with rebuild.workplace(root) as place:
-            verify_in(place, root, report, store, heard)
-    except (Refused, OSError) as error:
-        report.problem = str(error)
-    report.seconds = time.monotonic() - start
+    with judge.filled_in(report), workplace(root) as place:
+        verify_in(place, root, report, store, heard)
     return report
 
 
 def verify_in(place: Path, root: Path, report: judge.Report, store: Store, heard) -> None:
     """Do the work of `verify` in the folder `place`; the report is filled in on the way."""
-    tree = git.check_out(root, report.commit, place / "tree")
-    names = {path.relative_to(tree).as_posix() for path in tree.rglob("*") if path.is_file()}
-    lock = tree / "dvc.lock"
-    stages = judge.declared(tree, rebuild.stages_of(lock.read_bytes() if lock.exists() else None))
-    judge.check_record(tree, stages)
-    heard("getting its inputs")
-    names |= rebuild.prepare(tree, stages, store)
-    environment = rebuild.environment(root, tree, heard)
+    heard("getting its files and inputs")
+    tree, stages, names = judge.ready(root, report.commit, place, store)
+    environment = kept_environment(root, tree, heard)
     traced = {"EXACT_TRACE": str(TRACE), "EXACT_TRACE_LOG": str(place / "trace")}
     made = rebuild.reproduce(tree, environment, heard, **traced)
-    judge.check_rebuilt(stages, made)
+    stages = judge.check_rebuilt(stages, made)
     report.lines = judge.compare(stages, made)
     report.problem = judge.failure(stages, made)
     read = list(dict.fromkeys(judge.undeclared(tree, stages, names, place / "trace")))
@@ -78,7 +69,7 @@ def all_of(root: Path, pairs: list, jobs: int, task, progress: show.Progress) ->
             return reports
         except BaseException:
             # Whoever works on has nothing to run any more, and cleans up.
-            rebuild.cancel()
+            cancel()
             pool.shutdown(cancel_futures=True)
             raise
 
@@ -107,8 +98,9 @@ def positive(text: str) -> int:
 def main(words: list[str]) -> int:
     """Verify and print; the exit status is that of the worst verdict, 130 after Ctrl-C."""
     arguments = parser().parse_args(words)
-    # A `kill` cleans up as Ctrl-C does.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # A `kill` and a closed terminal clean up as Ctrl-C does.
+        signal.signal(number, signal.default_int_handler)
     try:
         root = project_root(Path.cwd()).resolve()
         pairs = wanted(root, arguments)
