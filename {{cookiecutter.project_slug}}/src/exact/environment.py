@@ -65,7 +65,10 @@ def usable(folder: Path, tree: Path) -> bool:
 
 def make_environment(root: Path, tree: Path, folder: Path) -> None:
     """Make the environment of the locks in `tree` at `folder`, every hash checked."""
-    uv = shutil.which("uv") or root / ".uv/bin/uv"
+    own = root / ".uv/bin/uv"
+    uv = shutil.which("uv") or (own if own.exists() else None)
+    if not uv:
+        raise Refused("its environment cannot be made: there is no uv on PATH; run `make env`")
     folder.with_suffix(".made").unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
     version = (tree / ".python-version").read_text(encoding="utf-8").strip()

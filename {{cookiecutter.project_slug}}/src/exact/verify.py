@@ -52,7 +52,10 @@ def wanted(root: Path, arguments: argparse.Namespace) -> list[tuple[str, str]]:
     if arguments.tags and not names:
         raise Refused("there is no release tag (model@v1.0.0) to verify")
     found = [pair for name in names or ["HEAD"] for pair in git.commits(root, name)]
-    return list({commit: (name, commit) for name, commit in reversed(found)}.values())[::-1]
+    first = {}
+    for name, commit in found:
+        first.setdefault(commit, (name, commit))
+    return list(first.values())
 
 
 def all_of(root: Path, pairs: list, jobs: int, task, progress: show.Progress) -> list:
@@ -101,6 +104,7 @@ def main(words: list[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         # A `kill` and a closed terminal clean up as Ctrl-C does.
         signal.signal(number, signal.default_int_handler)
+    progress = None
     try:
         root = project_root(Path.cwd()).resolve()
         pairs = wanted(root, arguments)
@@ -109,16 +113,18 @@ def main(words: list[str]) -> int:
         form = show.json_of if arguments.json else show.markdown if arguments.summary else None
         progress = show.Progress(len(pairs), tables=form is None)
         reports = all_of(root, pairs, arguments.jobs, task, progress)
+        if form:
+            print(form(reports), flush=True)
     except Refused as refusal:
         print(f"exact: {refusal}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
+        if progress:
+            progress.clear()
         print("exact: stopped; what was rebuilt is removed", file=sys.stderr)
         return 130
     except BrokenPipeError:  # Whoever read the tables has gone.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 2
-    if form:
-        print(form(reports))
     statuses = {STATUS[report.verdict] for report in reports}
     return 1 if 1 in statuses else max(statuses)

@@ -1,6 +1,7 @@
 """What the other commands ask git: which commits a name means, and a commit's files."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -15,7 +16,7 @@ core.useReplaceRefs=false core.hooksPath=.none core.fsmonitor=false core.splitIn
 submodule.recurse=false
 """
 # How GTO names a release: the model, an @ and a semantic version.
-RELEASES = "*@v[0-9]*"
+RELEASE = re.compile(r"[^@#]+@v\d+\.\d+\.\d+(-[\w.]+)?")
 
 
 def git(root: Path, *words: str | Path, text: bool = True, **environ: str):
@@ -35,23 +36,24 @@ def git(root: Path, *words: str | Path, text: bool = True, **environ: str):
 
 def commits(root: Path, name: str) -> list[tuple[str, str]]:
     """Name and full hash of the commit that `name` means, or of each in a range, oldest first."""
-    if ".." in name:
-        listed = git(root, "rev-list", "--reverse", "--end-of-options", name, "--").split()
-        if not listed:
-            raise Refused(f"no commit is in the range {name}; name its older end first")
-        return [(commit[:12], commit) for commit in listed]
     try:
-        found = git(root, "rev-parse", "--verify", "--end-of-options", f"{name}^{{commit}}")
+        if ".." not in name:
+            found = git(root, "rev-parse", "--verify", "--end-of-options", f"{name}^{{commit}}")
+            return [(name, found.strip())]
+        listed = git(root, "rev-list", "--reverse", "--end-of-options", name, "--").split()
     except Refused:
         shallow = git(root, "rev-parse", "--is-shallow-repository").strip() == "true"
         more = " (this clone is shallow: `git fetch --unshallow --tags`)" if shallow else ""
         raise Refused(f"git knows no commit {name!r}; see `git tag` and `git log`{more}") from None
-    return [(name, found.strip())]
+    if not listed:
+        raise Refused(f"no commit is in the range {name}; name its older end first")
+    return [(commit[:12], commit) for commit in listed]
 
 
 def releases(root: Path) -> list[str]:
     """The names of all release tags, oldest first."""
-    return git(root, "tag", "--list", "--sort=creatordate", RELEASES).split()
+    tags = git(root, "tag", "--list", "--sort=creatordate").splitlines()
+    return [tag for tag in tags if RELEASE.fullmatch(tag)]
 
 
 def check_out(root: Path, commit: str, folder: Path) -> Path:
