@@ -342,11 +342,15 @@ def writers() -> dict:
     return {**pickles, "joblib": by_joblib, **packed, **again}
 
 
-def padded(numpy, byte: int):
+# Two numbers that are none, as 64 bits.
+NANS = 0x7FF8 << 48, 0x7FF9 << 48
+
+
+def padded(numpy, byte: int, second: float = 2.5):
     """A structured array between whose values there are bytes like this one."""
     kind = numpy.dtype([("a", "i1"), ("b", "f8")], align=True)
     array = numpy.frombuffer(bytes([byte]) * 2 * kind.itemsize, kind).copy()
-    array["a"], array["b"] = 1, 2.5
+    array["a"], array["b"] = 1, [2.5, second]
     return array
 
 
@@ -356,6 +360,10 @@ def floats(numpy, *bits: int):
 
 def table(numpy):
     return numpy.array([["a", {1}], ["b", {2}]])
+
+
+def made(method: str) -> Call:
+    return Call(Call(getattr, "a", method))
 
 
 def ordered(*keys):
@@ -374,11 +382,14 @@ PAIRS = {
     "bytes": (True, lambda np: ([b"", b"\xff"], [b"", b"\xff"])),
     "text and bytes": (False, lambda np: ("a", b"a")),
     "complex numbers": (True, lambda np: (1j, 1j)),
+    "other complex numbers": (False, lambda np: (1j, 2j)),
+    "what a call made": (False, lambda np: (made("upper"), made("lower"))),
     "list and tuple": (False, lambda np: ([1], (1,))),
     "order of a dict": (True, lambda np: ({"a": 1, (1, "b"): 2}, {(1, "b"): 2, "a": 1})),
     "order of an OrderedDict": (False, lambda np: (ordered("a", "b"), ordered("b", "a"))),
     "keys 1 and True": (False, lambda np: ({1: 0}, {True: 0})),
     "keys 0.0 and -0.0": (False, lambda np: ({0.0: 0}, {-0.0: 0})),
+    "keys NaN": (False, lambda np: tuple({nan: 1} for nan in floats(np, *NANS).tolist())),
     "order of a set": (True, lambda np: ({"a", "b", "c"}, {"c", "b", "a"})),
     "other sets": (False, lambda np: ({1, 2}, {1, 3})),
     "set and frozenset": (False, lambda np: ({1}, frozenset({1}))),
@@ -394,8 +405,8 @@ PAIRS = {
     "f4 and f8": (False, lambda np: (np.ones(2, "f4"), np.ones(2, "f8"))),
     "the last bit": (False, lambda np: (np.ones(2), np.array([1, np.nextafter(1, 2)]))),
     "arrays of -0.0": (False, lambda np: (np.array([0.0]), np.array([-0.0]))),
-    "arrays of NaN": (True, lambda np: (floats(np, 0x7FF8 << 48), floats(np, 0x7FF8 << 48))),
-    "arrays of other NaN": (False, lambda np: (floats(np, 0x7FF8 << 48), floats(np, 0x7FF9 << 48))),
+    "arrays of NaN": (True, lambda np: (floats(np, NANS[0]), floats(np, NANS[0]))),
+    "arrays of other NaN": (False, lambda np: (floats(np, NANS[0]), floats(np, NANS[1]))),
     "arrays of text": (True, lambda np: (np.array(["a", "ü"]), np.array(["a", "ü"]))),
     "arrays of other text": (False, lambda np: (np.array(["a", "b"]), np.array(["a", "c"]))),
     "arrays of days": (True, lambda np: (np.array(["2020-01-01"], "M8[D]"),) * 2),
@@ -431,6 +442,70 @@ def pairs(folder: Path) -> dict:
 def test_values_are_compared_bit_for_bit(name, given):
     is_same, _ = PAIRS[name]
     assert given("pairs")[name] == [[is_same], [is_same]]
+
+
+LONG = "x" * 1000
+# Two values each, and how their difference is told.
+TOLD = {
+    "field": (
+        lambda np: ({"nodes": padded(np, 0)}, {"nodes": padded(np, 255, 3.5)}),
+        ["['nodes']['b']: 1 of 2 values differ, at most 1"],
+    ),
+    "bit of zero": (
+        lambda np: (np.zeros(3), -np.zeros(3)),
+        ["the whole: 3 of 3 values differ, at most 0"],
+    ),
+    "infinity": (
+        lambda np: (np.array([1, np.inf]), np.array([1, 2.0])),
+        ["the whole: 1 of 2 values differ"],
+    ),
+    "text of an array": (
+        lambda np: ((np.array(["a", "b"]),), (np.array(["a", "c"]),)),
+        ["[0]: 1 of 2 values differ"],
+    ),
+    "object of an array": (
+        lambda np: ([np.array([None, "a"])], [np.array([None, "b"])]),
+        ["[0][1]: 'a' -> 'b'"],
+    ),
+    "like places": (
+        lambda np: ([np.zeros(2)] * 3, [np.ones(2), np.ones(2) * 1, np.ones(2) * 2]),
+        ["[0]: 2 of 2 values differ, at most 1 (and 2 more such)"],
+    ),
+    "type": (lambda np: ([1.0], [np.float64(1)]), ["[0]: 1.0 (float) -> 1.0 (float64)"]),
+    "order": (
+        lambda np: (ordered("a", "b"), ordered("b", "a")),
+        ["the whole: collections.OrderedDict is made in another way"],
+    ),
+    "words": (lambda np: ({"a", "b"}, {"a"}), ["{'b'}: only in the recorded file"]),
+    "long text": (
+        lambda np: (LONG + "a" + LONG, LONG + "b" + LONG),
+        [f"the whole: …'{LONG[:20]}a{LONG[:39]}' -> …'{LONG[:20]}b{LONG[:39]}'"],
+    ),
+    "deep place": (
+        lambda np: (nested(1, 20), nested(2, 20)),
+        ["…" + "['a']" * 12 + ": 1 -> 2"],
+    ),
+    "long number": (lambda np: (10**5000, 1), [f"the whole: {hex(10**5000)[:119]}… -> 1"]),
+}
+
+
+def nested(value, depth: int):
+    return {"a": nested(value, depth - 1)} if depth else value
+
+
+def told(folder: Path) -> dict:
+    """For each pair of values: the sentences."""
+    import numpy
+
+    from exact import differ
+
+    contents = {name: map(by_joblib, make(numpy)) for name, (make, _) in TOLD.items()}
+    return {name: differ.describe(*both(folder, *pair)) for name, pair in contents.items()}
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_differences_of_values_are_told(name, given):
+    assert given("told")[name] == TOLD[name][1]
 
 
 # -- models
@@ -661,7 +736,6 @@ METRICS = '{"auc": 0.736, "labels": {"yes": {"f1": 0.5}}, "rows": [1, 2]}'
 LINES = '{"id": "a", "score": 0.25}\n{"id": "b", "score": 0.5}\n{"id": "c", "score": 1}\n'
 TABLE = "id,score\na,0.25\nb,0.5\nc,1\n"
 SVG = "<svg>\n<date>2024-01-02T03:04:05</date>\n</svg>\n"
-LONG = "x" * 1000
 # Suffix, content of both (None: there is no file), and the sentences.
 OTHERS = {
     "equal": (".json", METRICS, METRICS, []),

@@ -175,6 +175,14 @@ def test_with_a_callers_locale_time_zone_umask_and_matplotlibrc(twin, tmp_path):
     assert {(twin.root / name).stat().st_mode & 0o777 for name in md5s(twin)} == {0o644}
 
 
+def test_in_one_process_that_is_no_stage(twin):
+    empty(twin)
+    code = "; ".join(f"bureau.{stage}.main()" for stage in STAGES)
+    code = f"import {', '.join(f'bureau.{stage}' for stage in STAGES)}; {code}"
+    twin.run("exact", "run", "python", "-c", code)
+    assert_exact(twin)
+
+
 def test_with_rows_and_keys_in_another_order(twin):
     empty(twin)
     before = twin.read(RAW)

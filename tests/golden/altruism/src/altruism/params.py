@@ -286,11 +286,13 @@ def check_unchanged() -> None:
 
 def dependencies() -> list[str]:
     """The paths that dvc.yaml says the running stage depends on; none for another program."""
-    module = sys.modules["__main__"].__spec__.name
+    spec = sys.modules["__main__"].__spec__
+    if not spec:
+        return []
     yaml = YAML(typ="safe", pure=True)
     values = yaml.load(Path("params.yaml").read_text(encoding="utf-8"))
     for stage in yaml.load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"].values():
-        if module in str(stage["cmd"]).split():
+        if spec.name in str(stage["cmd"]).split():
             reference = re.compile(r"\$\{(\w+)\.(\w+)\}")
             return [reference.sub(lambda at: values[at[1]][at[2]], path) for path in stage["deps"]]
     return []

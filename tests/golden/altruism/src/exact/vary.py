@@ -327,11 +327,13 @@ def findings(builder: Builder, chosen: list[Variation]) -> Iterator[Finding]:
         yield again
         return
     found = [differing(builder, usual, variation) for variation in possible]
-    for one in found:
-        if one.name == "file-order":
-            but_for_the_path(one, found)
+    order = [one for one in found if one.name == "file-order" and one.outputs]
+    for one in order:
+        # Which needs another folder, so that what depends on the path differs there as well.
+        moved = [other for other in found if other.name == "path"]
+        but_for_the_path(one, moved or [differing(builder, usual, *chosen_of(["path"]))])
     yield from found
-    if all(finding.verdict == judge.IDENTICAL for finding in found):
+    if not order and all(finding.verdict == judge.IDENTICAL for finding in found):
         yield from together
 
 
@@ -344,12 +346,12 @@ def no_room(variation: Variation, tree: Path) -> str | None:
     return None if 2 * needed < free else f"{variation.folder} has too little room ({free} bytes)"
 
 
-def but_for_the_path(order: Finding, found: list[Finding]) -> None:
-    """Take from `order`, which needs another folder, what differs in any other folder."""
-    moved = {path for one in found if one.name == "path" for path in one.outputs}
-    if moved >= {*order.outputs} and order.outputs:
-        order.verdict, order.outputs, order.notes = judge.IDENTICAL, [], []
-    order.outputs = [path for path in order.outputs if path not in moved]
+def but_for_the_path(order: Finding, moved: list[Finding]) -> None:
+    """Take from `order` the outputs that differ in any other folder."""
+    elsewhere = {path for one in moved for path in one.outputs}
+    order.outputs = [path for path in order.outputs if path not in elsewhere]
+    if not order.outputs:
+        order.verdict, order.notes = judge.IDENTICAL, []
 
 
 def rounds(possible: list[Variation]) -> list[list[Variation]]:
