@@ -239,7 +239,7 @@ def test_a_model_that_was_replaced(small):
     report = verify(small, status=1)
     assert verdicts(report) == {COUNTS: "identical", MODEL: "differs", SCORES: "identical"}
     assert f"{MODEL}: coef_: 1 of 2 values differ, at most " in told(report)
-    assert "its recorded output was replaced after they ran" in told(report)
+    assert "so its recorded output was replaced after they ran" in told(report)
     kept = {path for path in (small.root / report["kept"]).rglob("*") if path.is_file()}
     assert {path.name for path in kept} == {"small.joblib"}
 

@@ -23,7 +23,7 @@ import pytest
 import yaml
 from conftest import OBSCURE, Project
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.exhaustive]
 STORE = "altruism-store"
 ROOM = ".dvc/tmp/exact"
 RAW, MORE = "data/raw/requests.jsonl", "data/raw/more"

@@ -69,4 +69,5 @@ def test_params_name_all_that_a_stage_reads(stage):
         if ast.unparse(call.func) == "params.load"
         for argument in call.args
     }
-    assert read and read | {"exact"} <= {*STAGES[stage]["params"]}
+    missing = (read | {"exact"}) - {*STAGES[stage].get("params", [])}
+    assert not missing, f"add to the params of {stage} in dvc.yaml: {sorted(missing)}"

@@ -22,4 +22,7 @@ def main() -> int:
         print(USAGE, file=sys.stderr)
         return 2
     # Imported only now: `exact run` starts before every stage and should cost no more than it must.
-    return importlib.import_module(f"exact.{arguments[0]}").main(arguments[1:])
+    try:
+        return importlib.import_module(f"exact.{arguments[0]}").main(arguments[1:])
+    except KeyboardInterrupt:
+        return 130

@@ -58,7 +58,8 @@ def explain(case: Case) -> None:
             "the remote, so the record was edited, or what it names was never pushed"
         )
     judge_models(case, recorded)
-    tell(f"likely cause: {cause(case, first)}")
+    if recorded[first[0].path]:
+        tell(f"likely cause: {cause(case, first)}")
 
 
 def keep(case: Case, lines: list[Line]) -> Path:
@@ -146,13 +147,20 @@ def agreeing(case: Case, stage: str) -> str:
     pinned = str(case.stages[stage]["cmd"]).startswith("exact run ")
     if not pinned:
         return f"the command of {stage} does not begin with `exact run`, so nothing is pinned in it"
-    others = [line for line in case.report.lines if line.stage != stage]
+    made = outputs(case.stages[stage]).keys()
+    users = {
+        name
+        for name, other in case.stages.items()
+        if made & {dep["path"] for dep in other.get("deps", [])}
+    }
+    others = [line for line in case.report.lines if line.stage in users]
     if others and all(line.verdict == IDENTICAL for line in others):
         return (
-            f"the other stages come out as recorded from what {stage} makes here, so its recorded "
-            "output was replaced after they ran"
+            f"the stages that use what {stage} makes come out as recorded from what it makes here, "
+            "so its recorded output was replaced after they ran"
         )
     return (
         f"{stage} makes the same bytes each time it is run here, so the recorded ones were made "
-        "with something else: another version of a package, another machine, or by hand"
+        "with something else: another version of a package, another machine or day, a variable "
+        "of the environment, or by hand; `exact vary` tells what of the machine matters"
     )

@@ -78,4 +78,6 @@ def advice(store: Store, records: list[tuple], lines: list[Line]) -> Iterator[st
                 yield f"{path}: remove {odb.oid_to_path(md5)} and run `make {then}`"
     absent = sum("remote: missing" in line.stored for line in lines)
     if absent:
-        yield f"{absent} of {len(lines)} files are not on the remote; `make push` on that commit"
+        lost = any("cache: missing, remote: missing" in line.stored for line in lines)
+        then = "`make` and `make push`" if lost else "`make push`"
+        yield f"{absent} of {len(lines)} files are not on the remote; {then} on that commit"
