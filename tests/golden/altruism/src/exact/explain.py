@@ -50,8 +50,10 @@ def explain(case: Case) -> None:
     tell = case.report.notes.append
     for line in first[:MOST_TOLD]:
         rebuilt = Path(case.report.kept) / line.path
-        if recorded[line.path] and rebuilt.is_file():
+        if is_file(recorded[line.path]) and rebuilt.is_file():
             tell(f"{line.path}: {'; '.join(differ.describe(recorded[line.path], rebuilt))}")
+        elif recorded[line.path]:
+            tell(f"{line.path}: other content in {', '.join(others(recorded[line.path], rebuilt))}")
     if not recorded[first[0].path]:
         tell(
             f"{first[0].path}: no intact file with the recorded hash is in git, the cache or on "
@@ -84,7 +86,23 @@ def fetch(case: Case, line: Line) -> Path | None:
         case.store.fetch(line.recorded, path)
     except Refused:
         return None
-    return path if path.is_file() else None
+    return path if path.exists() else None
+
+
+def is_file(path: Path | None) -> bool:
+    return path is not None and path.is_file()
+
+
+def others(one: Path, other: Path) -> list[str]:
+    """The names of some files that are not the same in two folders."""
+    names = {file.relative_to(top).as_posix() for top in (one, other) for file in top.rglob("*")}
+    pairs = [(name, one / name, other / name) for name in sorted(names)]
+    found = [name for name, a, b in pairs if not (a.is_dir() and b.is_dir()) and not same(a, b)]
+    return found[:MOST_TOLD] or ["the whole of it"]
+
+
+def same(one: Path, other: Path) -> bool:
+    return one.is_file() and other.is_file() and md5_of(one) == md5_of(other)
 
 
 def judge_models(case: Case, recorded: dict[str, Path | None]) -> None:
@@ -99,7 +117,7 @@ def judge_models(case: Case, recorded: dict[str, Path | None]) -> None:
         there = recorded.get(line.path)
         # What is no model's file at all is none of the same model.
         with contextlib.suppress(differ.Unreadable):
-            if there and differ.same_fitted(there, case.tree / line.path):
+            if is_file(there) and differ.same_fitted(there, case.tree / line.path):
                 found.append(line)
     paths = {line.path for line in found}
     users = tuple(

@@ -176,7 +176,10 @@ def check_rebuilt(stages: dict[str, dict], made: Made) -> dict[str, dict]:
 def inputs(stage: dict, fresh: set[str]) -> dict[str, object]:
     """Path to hash of what a stage depends on; of what other stages make, the name alone."""
     deps = stage.get("deps", [])
-    return {dep["path"]: dep["path"] in fresh or dep.get("md5") for dep in deps}
+    return {
+        dep["path"]: any(overlap(dep["path"], out) for out in fresh) or dep.get("md5")
+        for dep in deps
+    }
 
 
 # -- verdicts

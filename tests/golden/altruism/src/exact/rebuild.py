@@ -22,6 +22,7 @@ from exact.processes import call
 from exact.run import Refused
 
 BEHIND = "dvc.lock does not describe this commit"
+FROZEN = re.compile(r"^(\s+frozen:\s*)true\b", re.MULTILINE)
 RUNNING = re.compile(r"Running stage '(?:.*:)?([^']+)'")
 
 
@@ -92,6 +93,9 @@ def prepare(tree: Path, stages: dict[str, dict], store: Store) -> set[str]:
     for path in made:
         remove(path)
     (tree / "dvc.lock").unlink(missing_ok=True)
+    # DVC would not run a frozen stage, whatever it is told to force.
+    pipeline = (tree / "dvc.yaml").read_text(encoding="utf-8")
+    (tree / "dvc.yaml").write_text(FROZEN.sub(r"\1false", pipeline), encoding="utf-8")
     (tree / ".dvc").mkdir(exist_ok=True)
     # There is no git here, and a cache of its own keeps what is made out of the project's.
     (tree / ".dvc/config.local").write_text(
