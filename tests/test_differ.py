@@ -802,7 +802,22 @@ OTHERS = {
             "score: at most 0.12 apart",
         ],
     ),
-    "rows of TSV": (".tsv", "a\tb\n1\t2\n3\t4\n", "a\tb\n1\t2\n", ["rows: 2 -> 1"]),
+    "TSV": (
+        ".tsv",
+        "a\tb\n1\t2\n3\tx\n",
+        "a\tb\n1\t5\n",
+        [
+            "rows: 2 -> 1",
+            "1 of 2 rows differ, the first is row 1: b: '2' -> '5'",
+            "b: at most 3 apart",
+        ],
+    ),
+    "column that steers a terminal": (
+        ".csv",
+        "a,b\n",
+        "a,\x1b[31m\n",
+        ["columns only in the recorded file: b", "columns only in the rebuilt file: \\x1b[31m"],
+    ),
     "ragged CSV": (
         ".csv",
         TABLE,
@@ -843,8 +858,9 @@ OTHERS = {
         ".png",
         b"\x89PNG\0abcd",
         b"\x89PNG\0abXdef",
-        ["size: 9 -> 11 bytes", "3 bytes differ, the first at offset 7"],
+        ["size: 9 -> 11 bytes", "3 of 11 bytes differ, the first at offset 7"],
     ),
+    "text with NUL": ("", "a\0b", "a\0c", ["1 of 3 bytes differ, the first at offset 2"]),
     "missing": (".csv", TABLE, None, ["the rebuilt file is missing"]),
     "both missing": (
         "",

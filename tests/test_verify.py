@@ -395,12 +395,102 @@ def test_an_import_that_is_missing_from_the_deps(one):
     assert "likely cause: count reads src/altruism/helper.py, which its deps" in told(report)
 
 
-@pytest.mark.parametrize("where", ["data/more.txt", "outside"])
-def test_a_file_that_is_read_and_missing_from_the_deps(one, where, tmp_path):
-    path = tmp_path / "more.txt" if where == "outside" else where
-    (one.root / path).write_text("more")
+def test_a_file_that_is_read_and_missing_from_the_deps(one):
+    one.write("data/more.txt", "more")
+    mutate(one, "count", "found['more'] = open('data/more.txt').read()")
+    assert told(verify(one, status=0)) == "count reads data/more.txt, which its deps do not name"
+
+
+def test_a_file_that_is_read_and_that_no_clone_would_hold(one, tmp_path):
+    path = tmp_path / "more.txt"
+    path.write_text("more")
     mutate(one, "count", f"found['more'] = open({str(path)!r}).read()")
-    assert f"count reads {path}, which its deps do not name" in told(verify(one, status=0))
+    report = verify(one, status=2)
+    assert report["problem"].startswith(f"stage count reads {path}, which the commit does not hold")
+
+
+def test_a_file_in_the_home_of_its_author_is_not_there(one, tmp_path):
+    (tmp_path / ".cache").mkdir()
+    (tmp_path / ".cache/words.txt").write_text("more")
+    code = "found['more'] = (Path.home() / '.cache/words.txt').read_text()"
+    one.replace("src/altruism/count.py", MUTANT, code)
+    one.run("dvc", "repro", HOME=str(tmp_path))
+    one.commit("A mutant")
+    report = verify(one, status=2, HOME=str(tmp_path))
+    assert report["problem"].startswith("stage count failed: FileNotFoundError: ")
+
+
+@pytest.mark.parametrize("word", ["variable", "command"])
+def test_what_is_around_the_caller_does_not_reach_a_rebuild(one, word):
+    tool = one.root / ".venv/bin/of-no-lock"
+    tool.write_text("#!/bin/sh\n")
+    tool.chmod(0o755)
+    code = {"variable": "os.environ.get('ANSWER')", "command": "bool(shutil.which('of-no-lock'))"}
+    mutation = f"import os, shutil; found['around'] = {code[word]}"
+    one.replace("src/altruism/count.py", MUTANT, mutation)
+    try:
+        one.run("dvc", "repro", ANSWER="42")
+        one.commit("A mutant")
+        report = verify(one, status=1, ANSWER="42")
+    finally:
+        tool.unlink()
+    assert f"{COUNTS}: around: " in told(report)
+
+
+def test_an_output_or_input_that_is_a_link_out_of_the_tree_is_not_written_through(one, tmp_path):
+    precious = tmp_path / "precious.jsonl"
+    precious.write_text("mine")
+    (one.root / RAW).unlink()
+    (one.root / RAW).symlink_to(precious)
+    one.run("git", "add", "--force", RAW)
+    one.run("git", "commit", "--quiet", "--message", "A link")
+    assert verify(one, status=0)["verdict"] == "identical"
+    assert precious.read_text() == "mine"
+    text = one.read("dvc.lock")
+    one.write("dvc.lock", text.replace(f"path: {COUNTS}", f"path: {precious}"))
+    one.run("git", "commit", "--quiet", "--all", "--message", "An output elsewhere")
+    assert "lies outside of the project" in verify(one, status=2)["problem"]
+    assert precious.read_text() == "mine"
+
+
+SHAPES = {
+    "wdir": ("dvc.yaml", "  count:\n", "  count:\n    wdir: data\n", "stage count has a wdir"),
+    "second dvc.yaml": ("data/dvc.yaml", "", "stages: {}\n", "the stages of data/dvc.yaml"),
+    "no md5": ("dvc.lock", "      md5: ", "      md5: x", "its md5 of data/counts.json is none"),
+}
+
+
+@pytest.mark.parametrize(("file", "old", "new", "problem"), SHAPES.values(), ids=SHAPES)
+def test_what_would_not_be_rebuilt_is_refused(file, old, new, problem, one):
+    path = one.root / file
+    text = path.read_text() if path.exists() else ""
+    # The last one, which in dvc.lock is the output's.
+    head, _, tail = text.rpartition(old) if old else ("", "", "")
+    one.write(file, head + new + tail)
+    one.run("git", "add", "--force", file)
+    one.commit("Another shape")
+    assert problem in verify(one, status=2)["problem"]
+
+
+def test_an_environment_whose_files_were_edited_is_made_anew(one):
+    mutate(one, "count", "import six; found['six'] = six.__dict__.get('EDITED')")
+    assert verify(one, status=0)["verdict"] == "identical"
+    (made,) = (one.root / ".dvc/tmp/exact/environments").glob("*/lib/python3*/site-packages/six.py")
+    assert made.stat().st_nlink == 1
+    made.write_text(made.read_text() + "EDITED = 1\n")
+    assert verify(one, status=0)["verdict"] == "identical"
+
+
+def test_a_cache_of_packages_that_was_edited_is_found(one, tmp_path):
+    """In a cache of its own, for an edit in place is one of all that is linked to it."""
+    own = {"UV_CACHE_DIR": str(tmp_path / "cache")}
+    environment = one.root / ".dvc/tmp/exact/environments"
+    shutil.rmtree(environment)
+    assert verify(one, status=0, **own)["verdict"] == "identical"
+    shutil.rmtree(environment)
+    (kept,) = (tmp_path / "cache").glob("archive-v*/*/six.py")
+    kept.write_text(kept.read_text() + "# edited\n")
+    assert "uv's cache was edited: six.py" in verify(one, status=2, **own)["problem"]
 
 
 def test_a_stage_without_exact_run_is_named_as_the_cause(one):

@@ -400,7 +400,7 @@ def by_bytes(left: Path, right: Path) -> list[str]:
     contents = left.read_bytes(), right.read_bytes()
     sizes, (number, first) = [*map(len, contents)], differing(*contents)
     told = [f"size: {sizes[0]} -> {sizes[1]} bytes"] * (sizes[0] != sizes[1])
-    return [*told, f"{number} bytes differ, the first at offset {first}"]
+    return [*told, f"{number} of {max(sizes)} bytes differ, the first at offset {first}"]
 
 
 def differing(left: bytes, right: bytes) -> tuple[int, int]:

@@ -20,7 +20,7 @@ from exact.run import Refused
 LOCKS = ("requirements.lock", "requirements-dev.lock")
 # What a command is given of the caller's variables: where things are, not what they should do.
 KEPT = re.compile(
-    r"(PATH|HOME|USER|LOGNAME|SHELL|TERM|TMPDIR|TZ|LANG|LC_\w+|LD_LIBRARY_PATH|SSL_CERT_\w+)$"
+    r"(PATH|USER|LOGNAME|SHELL|TERM|TMPDIR|TZ|LANG|LC_\w+|LD_LIBRARY_PATH|SSL_CERT_\w+)$"
 )
 # As `pip install --editable` would have it, but for whichever tree the commands run in.
 CODE = """import os, sys; tree = os.getenv("EXACT_TREE"); tree and sys.path.append(tree + "/src")
@@ -129,6 +129,9 @@ def surroundings(tree: Path, environment: Path) -> dict[str, str]:
         **kept,
         "PATH": os.pathsep.join(path),
         "USER": os.environ.get("USER") or str(os.getuid()),
+        # An empty one: what lies in the caller's is in no clone. A list of fonts takes a second.
+        "HOME": str(tree.parent / "home"),
+        "MPLCONFIGDIR": str(environment.with_suffix(".matplotlib")),
         "EXACT_TREE": str(tree),
         # Its own, so that every file is hashed anew and nothing of the project's is written.
         "DVC_SITE_CACHE_DIR": str(tree / ".dvc/tmp/site"),

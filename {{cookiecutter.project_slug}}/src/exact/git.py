@@ -16,7 +16,7 @@ core.useReplaceRefs=false core.hooksPath=.none core.fsmonitor=false core.splitIn
 submodule.recurse=false
 """
 # How GTO names a release: the model, an @ and a semantic version.
-RELEASE = re.compile(r"[^@#]+@v\d+\.\d+\.\d+(-[\w.]+)?")
+RELEASE = re.compile(r"[^@#]+@v\d+\.\d+\.\d+(-[\w.-]+)?")
 
 
 def git(root: Path, *words: str | Path, text: bool = True, **environ: str):
@@ -31,7 +31,7 @@ def git(root: Path, *words: str | Path, text: bool = True, **environ: str):
     if done.returncode:
         told = done.stderr.decode(errors="replace").strip().splitlines() or ["it failed"]
         raise Refused(f"git {words[0]}: {told[0].removeprefix('fatal: ')}")
-    return done.stdout.decode(errors="surrogateescape") if text else done.stdout
+    return os.fsdecode(done.stdout) if text else done.stdout
 
 
 def commits(root: Path, name: str) -> list[tuple[str, str]]:

@@ -42,6 +42,7 @@ def verify_in(place: Path, root: Path, report: judge.Report, store: Store, heard
     report.problem = judge.failure(stages, made)
     read = list(dict.fromkeys(judge.undeclared(tree, stages, names, place / "trace")))
     report.notes += judge.unnamed(read)
+    report.problem = report.problem or judge.outside(read)
     heard("comparing")
     explain(Case(root, report.commit, tree, environment, store, stages, made, report, read))
 
@@ -123,8 +124,10 @@ def main(words: list[str]) -> int:
             progress.clear()
         print("exact: stopped; what was rebuilt is removed", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # Whoever read the tables has gone.
+    except OSError as error:  # The disk is full or, which needs no word, the reader has gone.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            print(f"exact: {error}", file=sys.stderr)
         return 2
     statuses = {STATUS[report.verdict] for report in reports}
     return 1 if 1 in statuses else max(statuses)

@@ -51,7 +51,9 @@ def explain(case: Case) -> None:
     for line in first[:MOST_TOLD]:
         rebuilt = Path(case.report.kept) / line.path
         if is_file(recorded[line.path]) and rebuilt.is_file():
-            tell(f"{line.path}: {'; '.join(differ.describe(recorded[line.path], rebuilt))}")
+            told = "; ".join(differ.describe(recorded[line.path], rebuilt))
+            # Without the folder that is gone when this is read.
+            tell(f"{line.path}: {told}".replace(f"{case.tree.parent}/", ""))
         elif recorded[line.path]:
             tell(f"{line.path}: other content in {', '.join(others(recorded[line.path], rebuilt))}")
     if not recorded[first[0].path]:
@@ -131,9 +133,10 @@ def judge_models(case: Case, recorded: dict[str, Path | None]) -> None:
         shutil.copyfile(recorded[path], case.tree / path)
     now = case.again(users, case.tree)
     before = {path: md5 for name in users for path, md5 in outputs(case.made.stages[name]).items()}
+    used = {dep["path"] for name in users for dep in case.stages[name]["deps"]}
     if now == before:
         for line in found:
-            line.verdict = SAME_MODEL
+            line.verdict = SAME_MODEL if line.path in used else line.verdict
 
 
 def cause(case: Case, lines: list[Line]) -> str:
@@ -162,8 +165,9 @@ def agreeing(case: Case, stage: str) -> str:
     read = [path for name, path in case.undeclared if name == stage]
     if read:
         return f"{stage} reads {', '.join(read[:3])}, which its deps in dvc.yaml do not name"
-    pinned = str(case.stages[stage]["cmd"]).startswith("exact run ")
-    if not pinned:
+    commands = case.stages[stage]["cmd"]
+    commands = commands if isinstance(commands, list) else [commands]
+    if not all(command.startswith("exact run ") for command in commands):
         return f"the command of {stage} does not begin with `exact run`, so nothing is pinned in it"
     made = outputs(case.stages[stage]).keys()
     users = {

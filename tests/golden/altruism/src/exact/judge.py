@@ -1,6 +1,8 @@
 """Whether what was rebuilt is what a commit's dvc.lock records."""
 
 import contextlib
+import os
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,6 +17,7 @@ IDENTICAL, SAME_MODEL = "identical", "same model"
 DIFFERS, COULD_NOT_RUN = "differs", "could not run"
 # From the best to the worst, for the verdict on several of them.
 VERDICTS = (IDENTICAL, SAME_MODEL, COULD_NOT_RUN, DIFFERS)
+MD5 = re.compile(r"[0-9a-f]{32}(\.dir)?")
 # Files named in one sentence.
 MOST_TOLD = 5
 # What every stage reads by way of `exact run`, DVC or Python, and no byte of a model depends on.
@@ -110,7 +113,11 @@ def declared(tree: Path) -> dict[str, dict]:
         if name not in bases:
             what = f"it has no stage {name}" if stages else "it is missing or broken"
             raise Refused(f"{BEHIND}: {what}; run `make` and commit dvc.lock")
-    return {name: stage for name, stage in stages.items() if name.partition("@")[0] in named}
+    found = {name: stage for name, stage in stages.items() if name.partition("@")[0] in named}
+    for path, md5 in [pair for stage in found.values() for pair in outputs(stage).items()]:
+        if not MD5.fullmatch(str(md5)):
+            raise Refused(f"{BEHIND}: its md5 of {path} is none; run `make` and commit dvc.lock")
+    return found
 
 
 def check_record(tree: Path, stages: dict[str, dict]) -> None:
@@ -207,9 +214,18 @@ def failure(stages: dict[str, dict], made: Made) -> str | None:
     begun = [name for name in made.seconds if name in lost]
     said = [line for line in made.output if line.strip() and not line.startswith(("ERROR", ">"))]
     told = [line for line in made.output if line.startswith("ERROR")]
-    last = (said if begun else told or said)[-1:] or ["it said nothing"]
+    last = ending(said if begun else told or said)
     stage = f"stage {(begun or lost)[0]}" if begun or lost else "`dvc repro`"
-    return f"{stage} failed: {last[0][:400]}"
+    return f"{stage} failed: {last[:400]}"
+
+
+def ending(said: list[str]) -> str:
+    """The last line that was said, or all of an exception's message."""
+    count = 1
+    if any(line.startswith("Traceback ") for line in said):
+        while count < len(said) and not said[-count - 1].startswith((" ", "Traceback ")):
+            count += 1
+    return " ".join(said[-count:]) or "it said nothing"
 
 
 def undeclared(
@@ -220,7 +236,7 @@ def undeclared(
     `names` are the files of the commit. Of what lies outside of the tree, all counts that is there.
     """
     known = names | {path for stage in stages.values() for path in outputs(stage)}
-    text = log.read_text(encoding="utf-8", errors="surrogateescape") if log.exists() else ""
+    text = os.fsdecode(log.read_bytes()) if log.exists() else ""
     for line in dict.fromkeys(text.splitlines()):
         stage, _, path = line.partition("\t")
         if stage not in stages:
@@ -243,6 +259,14 @@ def unnamed(read: list[tuple[str, str]]) -> Iterator[str]:
         paths = [path for name, path in read if name == stage]
         more = f" and {len(paths) - MOST_TOLD} more" if len(paths) > MOST_TOLD else ""
         yield f"{stage} reads {', '.join(paths[:MOST_TOLD])}{more}, which its deps do not name"
+
+
+def outside(read: list[tuple[str, str]]) -> str | None:
+    """The sentence on a file that was read and that no clone would hold; None if there is none."""
+    for stage, path in read:
+        if Path(path).is_absolute():
+            return f"stage {stage} reads {path}, which the commit does not hold; track it with DVC"
+    return None
 
 
 def source_of(path: Path) -> str:

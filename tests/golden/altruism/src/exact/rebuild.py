@@ -151,7 +151,9 @@ def reproduce(
     if targets:
         options += ["--single-item", *targets]
     command = [*before, environment / "bin/python", "-P", "-m", "dvc", "repro", *options]
-    made.status = call(command, tree, {**surroundings(tree, environment), **environ}, line)
+    environ = {**surroundings(tree, environment), **environ}
+    Path(environ["HOME"]).mkdir(exist_ok=True)
+    made.status = call(command, tree, environ, line)
     ends = [start for _, start in begun[2:]] + [time.monotonic()]
     made.seconds = {name: end - start for (name, start), end in zip(begun[1:], ends, strict=False)}
     lock = tree / "dvc.lock"

@@ -12,7 +12,7 @@ def begin(stage: str, log: int) -> None:
     """Write `stage` and the path of each file read from now on to the open file `log`."""
     folders = {sys.prefix, sys.base_prefix, os.path.realpath(sys.prefix), "/lib", "/lib64"}
     # Where matplotlib keeps a list of the fonts that it has found.
-    folders.add(os.path.expanduser("~/.cache/matplotlib"))
+    folders.add(os.environ["MPLCONFIGDIR"])
     system = ("/usr/", "/etc/", "/proc/", "/sys/", "/dev/", os.environ["EXACT_TRACE"])
     skipped = (*(folder.rstrip("/") + "/" for folder in folders), *system)
     seen = set()
@@ -24,12 +24,13 @@ def begin(stage: str, log: int) -> None:
         writes = arguments[2] & (os.O_WRONLY | os.O_RDWR) == os.O_WRONLY
         if path not in seen and not writes and not path.startswith(skipped):
             seen.add(path)
-            os.write(log, f"{stage}\t{path}\n".encode(errors="surrogateescape"))
+            os.write(log, os.fsencode(f"{stage}\t{path}\n"))
 
     sys.addaudithook(hook)
 
 
-if "DVC_STAGE" in os.environ:
+# `exact run` itself reads params.yaml and the locks, whatever the stage does.
+if "DVC_STAGE" in os.environ and not any("exact.cli" in word for word in sys.orig_argv):
     begin(
         os.environ["DVC_STAGE"],
         os.open(os.environ["EXACT_TRACE_LOG"], os.O_WRONLY | os.O_APPEND | os.O_CREAT),

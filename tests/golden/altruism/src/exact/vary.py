@@ -203,14 +203,14 @@ class Builder:
     def run(self, tree: Path, place: Path, chosen: tuple[Variation, ...]) -> rebuild.Made:
         """Run the stages in `tree` under the variations."""
         environment = kept_environment(self.root, tree, self.heard)
-        (place / "home").mkdir()
         varied = {
             name: value.replace("{place}", str(place))
             for variation in chosen
             for name, value in variation.environ.items()
         }
         with busy(any(variation.load for variation in chosen)), shared(varied):
-            environ = {**usual_values(), **varied}
+            # Not beside the tree, which the path would move.
+            environ = {"HOME": str(self.place / "home"), **usual_values(), **varied}
             if "LD_PRELOAD" in environ:
                 first = str(past_the_pins(place, environment, environ))
                 usual = surroundings(tree, environment)["PATH"]
@@ -350,8 +350,9 @@ def but_for_the_path(order: Finding, moved: list[Finding]) -> None:
     """Take from `order` the outputs that differ in any other folder."""
     elsewhere = {path for one in moved for path in one.outputs}
     order.outputs = [path for path in order.outputs if path not in elsewhere]
+    order.notes = [note for note in order.notes if note.partition(": ")[0] in order.outputs]
     if not order.outputs:
-        order.verdict, order.notes = judge.IDENTICAL, []
+        order.verdict = judge.IDENTICAL
 
 
 def rounds(possible: list[Variation]) -> list[list[Variation]]:
@@ -403,8 +404,9 @@ def forget() -> None:
 
 def main(words: list[str]) -> int:
     """Vary and print; the exit status is 0, 1 or 2 as said above, 130 after Ctrl-C."""
+    names = ", ".join(one.name for one in variations())
     parser = argparse.ArgumentParser(prog="exact vary", description=__doc__.partition("\n\n")[2])
-    parser.add_argument("names", nargs="*", metavar="NAME", help="only these variations")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"only some of: {names}")
     parser.add_argument("--json", action="store_true", help="the findings as JSON")
     arguments = parser.parse_args(words)
     for number in (signal.SIGTERM, signal.SIGHUP):
