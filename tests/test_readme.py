@@ -25,6 +25,11 @@ def test_demo_ends_with_the_golden_hashes():
     }
 
 
+def test_the_table_of_verify_has_the_golden_model():
+    md5 = json.loads((GOLDEN / "md5.json").read_bytes())["outputs"]["models/model.joblib"]
+    assert f"models/model.joblib               {md5[:12]}  {md5[:12]}  " in README
+
+
 @pytest.mark.parametrize("path", re.findall(r"\]\(<?((?!http)[^)>]+)>?\)", README))
 def test_linked_file_exists(path):
     assert (ROOT / path).is_file()

@@ -19,7 +19,7 @@ import pytest
 import yaml
 from conftest import OBSCURE
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.exhaustive]
 MODULE = "src/altruism/sees.py"
 SOURCE = '''"""Write into FOLDER what a stage sees: python -m altruism.sees FOLDER NAME..."""
 

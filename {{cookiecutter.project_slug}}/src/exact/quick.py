@@ -54,8 +54,9 @@ def line_of(tree: Path, store: Store, stage: str, path: str, md5: str, remote: s
     It is `identical` where the remote and, if it is there, the cache have it intact; without a
     remote, where the cache has.
     """
-    if (tree / path).is_file():
-        same = md5_of(tree / path) == md5
+    committed = rebuild.inside(tree, path)
+    if committed.is_file():
+        same = md5_of(committed) == md5
         verdict = judge.IDENTICAL if same else judge.DIFFERS
         return Line(stage, path, verdict, md5, None, stored=f"git: {'intact' if same else 'other'}")
     places = {"cache": store.cache, "remote": store.remote(remote)}
