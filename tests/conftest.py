@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -23,6 +24,8 @@ def neutral_environment():
         os.environ[f"GIT_{role}_NAME"] = "Test"
         os.environ[f"GIT_{role}_EMAIL"] = "test@example.org"
     os.environ["GIT_CONFIG_GLOBAL"] = os.devnull
+    # A shell that starts the tests in the background lets them, and all that they run, ignore it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Project:

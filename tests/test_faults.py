@@ -155,7 +155,7 @@ def test_an_input_edited_while_a_stage_runs(seconds, name, refused, fresh):
     time.sleep(seconds)
     with open(fresh.root / name, "a", encoding="utf-8") as file:
         file.write("\n# edited\n")
-    told += repro.communicate()[0]
+    told += repro.communicate(timeout=120)[0]
     assert (f"train: {name} changed while this ran" in told) == refused
     assert (repro.returncode != 0) == refused
     after = {path: (fresh.root / path).read_bytes() for path in before}
@@ -176,7 +176,7 @@ def test_two_at_once(fresh):
         )
         for _ in range(2)
     ]
-    told = [process.communicate()[0] for process in both]
+    told = [process.communicate(timeout=120)[0] for process in both]
     assert 0 in [process.returncode for process in both], told
     for process, text in zip(both, told, strict=True):
         assert process.returncode == 0 or re.search("busy|lock", text), text

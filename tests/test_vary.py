@@ -512,7 +512,7 @@ def at_work(varied):
         for process in started:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
-        running.communicate()
+        running.communicate(timeout=120)
 
 
 @two_cores
@@ -527,7 +527,7 @@ def test_a_stop_leaves_nothing_behind(stop, varied):
         assert len([path for path in traces if "proc" in path.parts]) >= 3
         # A terminal sends Ctrl-C and its end to all that it runs.
         (os.kill if stop == signal.SIGTERM else os.killpg)(running.pid, stop)
-        told = running.communicate()
+        told = running.communicate(timeout=120)
         assert gone(traces)
     assert (running.returncode, told[0]) == (130, "")
     assert told[1] == "exact: stopped; what was rebuilt is removed\n"

@@ -848,7 +848,7 @@ def test_what_a_killed_one_left_is_removed_by_the_next(sleepers, undisturbed):
         assert wait_for(lambda: asleep(undisturbed))
     finally:
         process.kill()
-    process.communicate()
+    process.communicate(timeout=120)
     orphans = alive(undisturbed)
     try:
         assert len(left_over(undisturbed)) == 2
@@ -866,7 +866,7 @@ def test_two_at_once_make_one_environment(kept, undisturbed):
     kept.with_suffix(".made").unlink()
     both = [start(undisturbed, "--json", rev) for rev in ("main", FIRST)]
     for process in both:
-        out, err = process.communicate()
+        out, err = process.communicate(timeout=120)
         assert process.returncode == 0, out + err
         assert_identical(*json.loads(out))
     assert len(environments(undisturbed)) == 1
@@ -1016,7 +1016,7 @@ def test_a_reader_that_has_gone(form, small):
     os.close(ours)
     process = start(small, "--quick", *form, stdout=theirs)
     os.close(theirs)
-    told = process.communicate()[1]
+    told = process.communicate(timeout=120)[1]
     assert "Traceback" not in told and "BrokenPipe" not in told, told
 
 
@@ -1024,7 +1024,7 @@ def test_a_reader_that_has_gone(form, small):
 def test_a_report_that_cannot_be_written(form, small):
     with open("/dev/full", "w") as full:
         process = start(small, "--quick", *form, stdout=full)
-        told = process.communicate()[1]
+        told = process.communicate(timeout=120)[1]
     assert process.returncode == 2
     assert "No space left on device" in told and "Traceback" not in told, told
 
