@@ -5,6 +5,7 @@ median of each and the median of their ratios. A command that says `took SECONDS
 word, so that a fit can be timed without the imports before it.
 """
 
+import hashlib
 import json
 import os
 import platform
@@ -26,6 +27,12 @@ TAG = "altruism@v1.0.0"
 STAGES = ("prepare", "featurize", "train", "evaluate")
 ONE_PROCESS = "from altruism import " + ", ".join(STAGES) + "; "
 ONE_PROCESS += "; ".join(f"{stage}.main()" for stage in STAGES)
+# A machine where nobody has told git who they are can measure, too.
+PERSON = {
+    f"GIT_{role}_{what}": value
+    for role in ("AUTHOR", "COMMITTER")
+    for what, value in (("NAME", "Benchmark"), ("EMAIL", "benchmark@example.org"))
+}
 START, END = "<!-- measured -->", "<!-- end -->"
 # What is timed, what it is compared with, both commands, and what goes before each of them untimed.
 STAGES_LINE = (
@@ -67,6 +74,14 @@ QUICK_LINE = (
     "find .dvc/cache/files ../altruism-store -type f -exec md5sum {} +",
     "true",
 )
+WHICH_LINE = (
+    "`exact which MD5`, {rows} commits",
+    "`git log -S MD5` over dvc.lock",
+    "exact which {md5}",
+    "git log --all --format=%H -S {md5} -- dvc.lock",
+    "true",
+)
+HISTORIES = (1_000, 10_000)
 MANY_ROWS = 30_000
 GIGABYTE = 10**9
 # The estimator is made once before, since that imports it.
@@ -128,7 +143,7 @@ def shell(root: Path, command: str) -> float:
         command,
         shell=True,
         cwd=root,
-        env={**os.environ, "PATH": path},
+        env={**os.environ, **PERSON, "PATH": path},
         check=True,
         stdout=subprocess.PIPE,
     )
@@ -155,6 +170,29 @@ def stored(root: Path) -> Path:
     shell(root, "dvc add --quiet data/raw/large.bin && git add --all")
     shell(root, "git commit --quiet -m Large && make --silent push")
     return root
+
+
+def long_history(root: Path, count: int) -> tuple[Path, tuple]:
+    """A repository of `count` commits, each with another model in its dvc.lock; and its line."""
+    folder = root.parent / f"history-{count}"
+    shell(root, f"git clone --quiet . {folder}")
+    text = (root / "dvc.lock").read_bytes()
+    made = re.search(rb"path: models/model.joblib\n.*\n\s+md5: (\w+)", text)[1]
+    commits = [b"reset refs/heads/main\nfrom refs/heads/main^0\n"]
+    for number in range(count):
+        md5 = hashlib.md5(b"%d" % number).hexdigest().encode()
+        lock, who = text.replace(made, md5), b"Benchmark <benchmark@example.org> %d +0000" % number
+        commits.append(
+            b"commit refs/heads/main\ncommitter %s\ndata 1\nx\nM 644 inline dvc.lock\ndata %d\n%s\n"
+            % (who, len(lock), lock)
+        )
+    subprocess.run(
+        ["git", "fast-import", "--quiet"], cwd=folder, input=b"".join(commits), check=True
+    )
+    shell(folder, "git reset --quiet --hard")
+    (folder / ".venv").symlink_to(root / ".venv")
+    middle = hashlib.md5(b"%d" % (count // 2)).hexdigest()
+    return folder, tuple(word.replace("{md5}", middle) for word in WHICH_LINE)
 
 
 def measure(root: Path, lines: list[tuple], count: int) -> list[str]:
@@ -201,5 +239,8 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as made:
         project = prepared(Path(made))
         rows = measure(project, [*LINES, VERIFY_LINE], sample.ROWS)
+        for commits in HISTORIES:
+            folder, line = long_history(project, commits)
+            rows += measure(folder, [line], commits)
         rows += measure(stored(project), [QUICK_LINE], sample.ROWS)
         renew(rows + measure(grown(project), [STAGES_LINE, *FIT_LINES], MANY_ROWS))
