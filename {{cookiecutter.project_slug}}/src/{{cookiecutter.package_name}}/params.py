@@ -86,6 +86,7 @@ def label_name(value: object) -> str | None:
 
 Check = tuple[Callable[[object], bool], str]
 NAME: Check = (is_text, "a name")
+SENTENCE: Check = (is_text, "a sentence")
 OPTIONAL_NAME: Check = (lambda value: value is None or is_text(value), "a name or null")
 NAMES: Check = (is_names, "a list of different names, such as [title, body]")
 SHARE: Check = (lambda value: is_number(value) and 0 < value <= 1, "a number above 0 and up to 1")
@@ -130,6 +131,7 @@ SPEC: dict[str, dict[str, Check]] = {
         ),
     },
     "train": {"estimator": choice(*ESTIMATORS), **dict.fromkeys(ESTIMATORS, MAPPING)},
+    "card": {"intended_use": SENTENCE, "not_for": SENTENCE},
 }
 
 

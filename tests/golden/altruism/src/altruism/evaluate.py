@@ -1,6 +1,7 @@
 """Stage 4: measure the model that was written on the held-out rows."""
 
 import csv
+import hashlib
 import io
 import json
 from collections import Counter
@@ -13,6 +14,7 @@ from sklearn.calibration import calibration_curve
 from exact.dump import write
 
 from . import params, plots, problems
+from .card import card
 from .rows import json_lines, read_prepared
 from .scores import answers, load, ordered_scores
 
@@ -107,8 +109,15 @@ def verdict(found: dict) -> str:
     return f"the model is better than {always}: its accuracy is {accuracy:.3f}"
 
 
+def md5(path: str) -> str:
+    """The hash by which dvc.lock knows a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()
+
+
 def main() -> None:
-    labels = params.load("data")["data"]["labels"]
+    values = params.load("exact", "data", "split", "features", "train", "card")
+    labels = values["data"]["labels"]
     rows, actual, names = read_prepared(Path("data/prepared/test.jsonl"))
     # From the file, not from memory: what is measured is what others will load.
     scores = ordered_scores(load(MODEL, MODEL), rows, labels)
@@ -118,7 +127,9 @@ def main() -> None:
     drawn = curves(labels, actual, scores)
     tables = {**drawn, "confusion": {"actual": actual, "predicted": predicted}}
     pictures = plots.draw(drawn, found, labels)
+    hashes = {path: md5(path) for path in (values["data"]["file"], "requirements.lock", MODEL)}
     files = {
+        "model_card.md": card(values, found, hashes).encode(),
         "metrics.json": (report + "\n").encode(),
         "predictions.jsonl": json_lines(answers(labels, names, scores, actual)),
         **{f"{name}.csv": table(columns) for name, columns in tables.items()},
