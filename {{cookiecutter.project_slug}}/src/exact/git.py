@@ -1,9 +1,12 @@
 """What the other commands ask git: which commits a name means, and a commit's files."""
 
+import contextlib
 import os
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from exact.run import Refused
 
@@ -16,22 +19,43 @@ core.useReplaceRefs=false core.hooksPath=.none core.fsmonitor=false core.splitIn
 submodule.recurse=false
 """
 # How GTO names a release: the model, an @ and a semantic version.
-RELEASE = re.compile(r"[^@#]+@v\d+\.\d+\.\d+(-[\w.-]+)?")
+RELEASE = re.compile(r"[^@#]+@v\d+\.\d+\.\d+(-[\w.-]+)?(\+[\w.-]+)?")
 
 
-def git(root: Path, *words: str | Path, text: bool = True, **environ: str):
-    """What `git WORDS` prints in the repository of `root`; Refused with its own first line."""
-    kept = {name: value for name, value in os.environ.items() if name not in OWN}
+def command(words: tuple) -> list[str]:
+    """The whole command of `git WORDS`."""
     settings = [word for setting in SETTINGS.split() for word in ("-c", setting)]
-    command = ["git", *settings, *map(str, words)]
+    return ["git", *settings, *map(str, words)]
+
+
+def git(root: Path, *words: str | Path, text: bool = True, check: bool = True, **environ: str):
+    """What `git WORDS` prints in the repository of `root`.
+
+    Refused with its own first line where it fails, unless that is no matter (`check`).
+    """
+    kept = {name: value for name, value in os.environ.items() if name not in OWN}
     try:
-        done = subprocess.run(command, cwd=root, env={**kept, **environ}, capture_output=True)
+        done = subprocess.run(
+            command(words), cwd=root, env={**kept, **environ}, capture_output=True
+        )
     except FileNotFoundError:
         raise Refused("there is no git on PATH; install it") from None
-    if done.returncode:
+    if done.returncode and check:
         told = done.stderr.decode(errors="replace").strip().splitlines() or ["it failed"]
         raise Refused(f"git {words[0]}: {told[0].removeprefix('fatal: ')}")
     return os.fsdecode(done.stdout) if text else done.stdout
+
+
+@contextlib.contextmanager
+def opened(root: Path, *words: str, stdin: BinaryIO) -> Iterator[BinaryIO]:
+    """What `git WORDS` prints, as a file to read while it is still at work."""
+    kept = {name: value for name, value in os.environ.items() if name not in OWN}
+    with subprocess.Popen(
+        command(words), cwd=root, env=kept, stdin=stdin, stdout=subprocess.PIPE
+    ) as child:
+        yield child.stdout
+        # Whoever stops reading early has what it wants.
+        child.kill()
 
 
 def commits(root: Path, name: str) -> list[tuple[str, str]]:
@@ -62,7 +86,7 @@ def check_out(root: Path, commit: str, folder: Path) -> Path:
     With an index of its own, so that neither the working tree nor the repository sees any of it.
     """
     folder.mkdir(parents=True)
-    inside = git(root, "rev-parse", "--show-prefix").strip("\n")
+    inside = prefix(root)
     home = git(root, "rev-parse", "--absolute-git-dir").strip("\n")
     environ = {"GIT_INDEX_FILE": str(folder.with_name(folder.name + ".index")), "GIT_DIR": home}
     # The work tree is where git runs, for names and attributes are looked up from there.
@@ -71,9 +95,17 @@ def check_out(root: Path, commit: str, folder: Path) -> Path:
     return folder / inside
 
 
-def content(root: Path, commit: str, name: str) -> bytes | None:
-    """The bytes of the file `name` of the project as of `commit`; None where git has none."""
-    inside = git(root, "rev-parse", "--show-prefix").strip("\n")
+def prefix(root: Path) -> str:
+    """The path of the project's folder from the top of its repository, with a slash at its end."""
+    return git(root, "rev-parse", "--show-prefix").strip("\n")
+
+
+def content(root: Path, commit: str, name: str, inside: str | None = None) -> bytes | None:
+    """The bytes of the file `name` of the project as of `commit`; None where git has none.
+
+    `inside` is the project's `prefix` as of that commit, where that is another than now.
+    """
+    inside = prefix(root) if inside is None else inside
     try:
         return git(root, "cat-file", "blob", f"{commit}:{inside}{name}", text=False)
     except Refused:

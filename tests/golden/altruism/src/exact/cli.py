@@ -7,7 +7,13 @@ COMMANDS = {
     "run": "run CMD...          run a command under the pins of params.yaml",
     "verify": "verify [REV...]     rebuild commits and compare them with their own records",
     "vary": "vary [NAME...]      rebuild HEAD with something else changed each time, and compare",
+    "which": "which FILE|MD5      tell which commits, versions and people a file comes from",
+    "compare": "compare A B         tell what changed between two commits, versions or model files",
+    "release": "release VERSION     check all that a version promises, then tag it",
+    "push": "push                copy to the DVC remote what older commits name too",
     "data": "data URL SHA256     replace the raw data by a file or URL, checked by its hash",
+    "merge": "merge ...           merge two dvc.lock, stage by stage (git calls it)",
+    "pre-push": "pre-push ...        look whether the remote has what is pushed (git calls it)",
 }
 USAGE = "usage: exact COMMAND ...\n\n  " + "\n  ".join(COMMANDS.values())
 
@@ -23,6 +29,8 @@ def main() -> int:
         return 2
     # Imported only now: `exact run` starts before every stage and should cost no more than it must.
     try:
-        return importlib.import_module(f"exact.{arguments[0]}").main(arguments[1:])
+        return importlib.import_module(f"exact.{arguments[0].replace('-', '_')}").main(
+            arguments[1:]
+        )
     except KeyboardInterrupt:
         return 130

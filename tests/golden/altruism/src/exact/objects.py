@@ -52,6 +52,18 @@ class Store:
                     raise Refused(f"the DVC remote cannot be opened: {error}") from error
             return self._remotes[name]
 
+    def configure(self, clone: Path) -> None:
+        """Give a clone of the project at `clone` this one's remotes, and a cache of its own.
+
+        Their addresses may be paths from here, and what opens them is in no commit.
+        """
+        from dvc.config import Config
+
+        with Config(str(clone / ".dvc")).edit("local") as local:
+            local["remote"] = {name: {**told} for name, told in self._repo.config["remote"].items()}
+            local["core"] = {"remote": self._repo.config["core"].get("remote")}
+            local["cache"] = {"dir": str(clone / ".dvc/cache"), "type": "copy"}
+
     def fetch(self, md5: str, path: Path, remote: str | None = None) -> None:
         """Write the object `md5` to `path`, a folder if it is one; Refused where none is intact."""
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -87,6 +99,18 @@ class Store:
         """Write the object `md5` to `path`; returns its state."""
         with open(path, "wb") as file:
             return self.state(odb, md5, file.write)
+
+    def push(self, md5: str, remote: str | None = None) -> str:
+        """Copy an object from the cache to the remote, a folder's files first; its state here."""
+        listing = bytearray()
+        state = self.state(self.cache, md5, listing.extend if md5.endswith(FOLDER) else None)
+        if state == "intact":
+            states = [self.push(file["md5"], remote) for file in json.loads(listing or "[]")]
+            state = next((one for one in states if one != "intact"), state)
+        odb = self.remote(remote)
+        if state == "intact" and not odb.exists(md5):
+            odb.add(self.cache.oid_to_path(md5), self.cache.fs, md5)
+        return state
 
     def _keep(self, path: Path, md5: str) -> None:
         """Put what came from a remote into the cache; one that is read-only stays as it is."""

@@ -89,6 +89,12 @@ def call(command: list, cwd: Path, environ: dict, heard: Callable[[str], None]) 
         children.discard(child)
 
 
+def stop_cleanly() -> None:
+    """Let a `kill` and a closed terminal end this process as Ctrl-C does."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+
+
 def cancel() -> None:
     """Kill all that runs, and let nothing run any more."""
     cancelled.set()

@@ -12,7 +12,6 @@ import json
 import os
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -23,7 +22,7 @@ from pathlib import Path
 from exact import differ, git, judge, rebuild
 from exact.environment import kept_environment, surroundings
 from exact.objects import Store
-from exact.processes import ROOM, workplace
+from exact.processes import ROOM, stop_cleanly, workplace
 from exact.run import PINS, Refused, project_root
 from exact.show import Progress, plain
 
@@ -409,8 +408,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"only some of: {names}")
     parser.add_argument("--json", action="store_true", help="the findings as JSON")
     arguments = parser.parse_args(words)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
+    stop_cleanly()
     progress = Progress(1, tables=False)
     try:
         chosen = chosen_of(arguments.names)

@@ -1,0 +1,261 @@
+"""Which commits name a hash, and what a commit's records say of what it names.
+
+A commit names a hash when its dvc.lock or a .dvc file of it does. Every commit is looked at that a
+branch (local or fetched), a tag, or the reflog still reaches.
+"""
+
+import re
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from exact import git
+from exact.rebuild import outputs, parsed, stages_of
+from exact.run import Refused
+
+LOCK = "dvc.lock"
+RECORDS = (f":(top,glob)**/{LOCK}", ":(top,glob)**/*.dvc")
+# What every stage depends on beside its code and data.
+ENVIRONMENT = ("requirements.lock", ".python-version")
+# One line for each commit, whose fields are as few bytes as no name can hold.
+FORMAT = "%H%x00%an%x00%ae%x00%aI%x00%cn%x00%ce%x00%cI%x00%s"
+FIELDS = ("commit", "author", "email", "date", "committer", "committer_email", "committed")
+
+
+@dataclass
+class Found:
+    """The commits that name a hash.
+
+    `made` are those of them that do while none of their parents does, with the records that name
+    it there (path from the top of the repository), oldest first.
+    """
+
+    md5: str
+    commits: list[str] = field(default_factory=list)
+    made: dict[str, list[str]] = field(default_factory=dict)
+    branches: list[str] = field(default_factory=list)
+    tags: list[str] = field(default_factory=list)
+
+    @property
+    def releases(self) -> list[str]:
+        """Those of the tags that are releases."""
+        return [tag for tag in self.tags if git.RELEASE.fullmatch(tag)]
+
+
+def records(root: Path) -> dict[str, set[str]]:
+    """Blob to paths of every dvc.lock and .dvc file of the history."""
+    words = ["log", "--all", "--reflog", "--full-history", "-m", "--raw", "--no-abbrev", "-z"]
+    listed = git.git(root, *words, "--no-renames", "--format=", "--", *RECORDS).split("\0")
+    found: dict[str, set[str]] = {}
+    for told, path in zip(listed[::2], listed[1::2], strict=False):
+        _, mode, _, blob, _ = told.strip().split(" ")
+        if mode.startswith("100") and ".dvc" not in path.split("/")[:-1]:
+            found.setdefault(blob, set()).add(path)
+    return found
+
+
+def contents(root: Path, names: Iterable[str], *more: str) -> Iterator[list[bytes]]:
+    """For each of `names`, what `git cat-file` prints of it: its line, and then its bytes.
+
+    `more` are options; with --batch-check there are no bytes.
+    """
+    with tempfile.TemporaryFile() as asked:
+        asked.write("".join(f"{name}\n" for name in names).encode("utf-8", "surrogateescape"))
+        asked.seek(0)
+        with git.opened(root, "cat-file", *(more or ["--batch"]), stdin=asked) as output:
+            while line := output.readline():
+                size = line.split()[-1]
+                body = b""
+                if not more and size.isdigit():
+                    body = output.read(int(size) + 1)
+                yield [line, body]
+
+
+def named(root: Path, start: str, blobs: dict[str, set[str]]) -> dict[str, set[str]]:
+    """Each md5 that begins with `start` in one of `blobs`, to the blobs that name it."""
+    wanted = re.compile(rb"\bmd5: ['\"]?(" + start.encode() + rb"[0-9a-f]*(?:\.dir)?)\b")
+    found: dict[str, set[str]] = {}
+    for line, text in contents(root, blobs):
+        for md5 in set(wanted.findall(text)):
+            found.setdefault(md5.decode(), set()).add(line.split()[0].decode())
+    return found
+
+
+def search(root: Path, start: str) -> list[Found]:
+    """What is known of each md5 that begins with `start`."""
+    blobs = records(root)
+    return [
+        where(root, md5, {b: blobs[b] for b in hit})
+        for md5, hit in named(root, start, blobs).items()
+    ]
+
+
+def where(root: Path, md5: str, blobs: dict[str, set[str]]) -> Found:
+    """The commits whose records are among `blobs`, which name `md5`."""
+    listed = git.git(
+        root, "rev-list", "--all", "--reflog", "--topo-order", "--parents"
+    ).splitlines()
+    parents = {words[0]: words[1:] for words in map(str.split, reversed(listed))}
+    paths = sorted(set().union(*blobs.values()))
+    asked = [(commit, path) for commit in parents for path in paths]
+    answers = contents(root, (f"{commit}:{path}" for commit, path in asked), "--batch-check")
+    naming: dict[str, list[str]] = {}
+    for (commit, path), (line, _) in zip(asked, answers, strict=True):
+        if line.split()[0].decode() in blobs:
+            naming.setdefault(commit, []).append(path)
+    found = Found(md5, [*naming])
+    for commit, files in naming.items():
+        if not any(parent in naming for parent in parents[commit]):
+            found.made[commit] = files
+    for name, commit in refs(root):
+        kind, _, short = name.removeprefix("refs/").partition("/")
+        if commit in naming and kind in ("heads", "remotes") and not short.endswith("/HEAD"):
+            found.branches.append(short)
+        elif commit in naming and kind == "tags":
+            found.tags.append(short)
+    return found
+
+
+def refs(root: Path) -> list[tuple[str, str]]:
+    """Name and commit of each branch and tag, oldest first."""
+    form = "%(refname)%00%(objectname)%00%(*objectname)"
+    listed = git.git(root, "for-each-ref", "--sort=creatordate", f"--format={form}").splitlines()
+    return [(name, peeled or commit) for name, commit, peeled in (x.split("\0") for x in listed)]
+
+
+# -- what a commit's records say
+
+
+def person(root: Path, commit: str) -> dict[str, str]:
+    """Who made a commit and when (ISO 8601), and its subject."""
+    told = git.git(root, "log", "-1", f"--format={FORMAT}", commit).rstrip("\n").split("\0")
+    return dict(zip((*FIELDS, "subject"), told, strict=True))
+
+
+@dataclass
+class Records:
+    """What a commit's dvc.lock and .dvc files record, and the texts beside them.
+
+    `data` is path to md5 and remote of what .dvc files track. Of files that are missing or broken
+    there is nothing.
+    """
+
+    stages: dict[str, dict]
+    data: dict[str, tuple[str, str | None]]
+    params: dict
+    lock: str
+    python: str
+
+    @classmethod
+    def of(cls, root: Path, commit: str, inside: str | None = None) -> "Records":
+        """Those of the project as of `commit`; `inside` is its prefix, where that is another."""
+        inside = git.prefix(root) if inside is None else inside
+
+        def text(name: str) -> bytes:
+            return git.content(root, commit, name, inside) or b""
+
+        content = parsed(text("params.yaml"))
+        stages = stages_of(git.content(root, commit, LOCK, inside))
+        return cls(
+            {name: tidy(stage) for name, stage in stages.items()},
+            dict(tracked(root, commit, inside)),
+            content if isinstance(content, dict) else {},
+            text("requirements.lock").decode(errors="replace"),
+            text(".python-version").decode(errors="replace").strip(),
+        )
+
+    def md5(self, path: str) -> str | None:
+        """The recorded md5 of an output or a tracked file."""
+        made = {name: md5 for stage in self.stages.values() for name, md5 in outputs(stage).items()}
+        return made.get(path) or self.data.get(path, (None, None))[0]
+
+    def upstream(self, stage: str) -> list[str]:
+        """The stage and all that it depends on, in the order of dvc.lock."""
+        makers = {path: name for name in self.stages for path in outputs(self.stages[name])}
+        found, waiting = set(), [stage]
+        while waiting:
+            name = waiting.pop()
+            if name not in found:
+                found.add(name)
+                deps = [dep["path"] for dep in self.stages[name].get("deps", [])]
+                waiting += [makers[path] for path in deps if path in makers]
+        return [name for name in self.stages if name in found]
+
+    def inputs(self, names: Iterable[str]) -> dict[str, str | None]:
+        """Path to md5 of what the stages `names` read and no stage has made."""
+        made = {path for stage in self.stages.values() for path in outputs(stage)}
+        deps = [dep for name in names for dep in self.stages[name].get("deps", [])]
+        return {dep["path"]: dep.get("md5") for dep in deps if dep["path"] not in made}
+
+
+def tidy(stage: object) -> dict:
+    """A stage's record without what has not the form of one."""
+    params = stage.get("params") if isinstance(stage, dict) else None
+    files = params.items() if isinstance(params, dict) else ()
+    return {
+        "outs": listed(stage, "outs"),
+        "deps": listed(stage, "deps"),
+        "params": {name: values for name, values in files if isinstance(values, dict)},
+    }
+
+
+def tracked(root: Path, commit: str, inside: str) -> Iterator[tuple[str, tuple[str, str | None]]]:
+    """Path, md5 and remote of what each .dvc file of `commit` tracks."""
+    words = ["ls-tree", "-r", "-z", "--name-only", "--full-tree", commit, inside or "."]
+    for path in git.git(root, *words).split("\0"):
+        name = path.removeprefix(inside)
+        if path.startswith(inside) and name.endswith(".dvc") and ".dvc" not in name.split("/")[:-1]:
+            content = parsed(git.content(root, commit, name, inside) or b"")
+            for out in listed(content, "outs"):
+                folder = PurePosixPath(name).parent / str(content.get("wdir", "."))
+                yield (folder / out["path"]).as_posix(), (out.get("md5", ""), out.get("remote"))
+
+
+def listed(content: object, key: str) -> list[dict]:
+    """The items of a record's list that have a path; none where it has another form."""
+    found = content.get(key) if isinstance(content, dict) else None
+    items = found if isinstance(found, list) else []
+    return [i for i in items if isinstance(i, dict) and isinstance(i.get("path"), str)]
+
+
+def roles(root: Path, commit: str, path: str, md5: str) -> Iterator[dict[str, str]]:
+    """What the hash `md5` stands for in the record `path` (from the top) of `commit`."""
+    text = git.content(root, commit, path, "") or b""
+    if PurePosixPath(path).name != LOCK:
+        for out in listed(parsed(text), "outs"):
+            if out.get("md5") == md5:
+                yield {"record": path, "role": "data", "path": out["path"]}
+        return
+    for role, key in (("output", "outs"), ("input", "deps")):
+        found = [
+            {"record": path, "role": role, "stage": name, "path": item["path"]}
+            for name, stage in stages_of(text).items()
+            for item in listed(stage, key)
+            if item.get("md5") == md5
+        ]
+        if found:
+            yield from found
+            return
+
+
+def metrics(root: Path, commit: str, inside: str, stages: dict[str, dict]) -> dict:
+    """The content of the commit's metrics, as far as they are in git, by file."""
+    pipeline = parsed(git.content(root, commit, "dvc.yaml", inside) or b"") or {}
+    found = {}
+    for name in stages:
+        stage = (pipeline.get("stages") or {}).get(name.partition("@")[0]) or {}
+        for item in stage.get("metrics") or []:
+            path = next(iter(item)) if isinstance(item, dict) else item
+            content = parsed(git.content(root, commit, path, inside) or b"")
+            if isinstance(content, dict):
+                found[path] = content
+    return found
+
+
+def resolved(root: Path, name: str) -> str:
+    """The full hash of the one commit that `name` means; Refused for none or a range."""
+    found = git.commits(root, name)
+    if len(found) != 1 or ".." in name:
+        raise Refused(f"{name} is a range of commits; name one")
+    return found[0][1]

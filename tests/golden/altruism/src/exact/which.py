@@ -1,0 +1,267 @@
+"""`exact which FILE|MD5`: every commit that names a file by its hash, and how to get it back.
+
+FILE may lie anywhere, and `-` is standard input; of a hash, the first characters do. The exit
+status is 0 when a commit names it, 1 when none does, and 2 when that cannot be told.
+"""
+
+import argparse
+import hashlib
+import json
+import re
+import shlex
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from exact import differ, git, history
+from exact.history import Found, Records
+from exact.inert import Unreadable
+from exact.objects import BLOCK, Store
+from exact.run import Refused, project_root
+from exact.show import SHORT, plain
+
+HASH = re.compile(r"([0-9a-f]{4,32})(\.dir)?")
+# A path in a record whose file may be a model, and its md5.
+MODEL = re.compile(
+    rb"path: (\S+\.(?:joblib|pkl|pickle|sav|model))\n(?:\s+hash: md5\n)?\s+md5: ([0-9a-f]{32})\b"
+)
+# Commits and hashes named in one answer.
+MOST_TOLD = 8
+
+
+def read(source: str) -> tuple[str, Path | None]:
+    """The hash (or its beginning) that `source` means, and the file, if it is one.
+
+    What standard input holds is copied into a file, which the caller removes.
+    """
+    path = Path(source)
+    if source == "-":
+        with tempfile.NamedTemporaryFile(prefix="exact-", delete=False) as file:
+            shutil.copyfileobj(sys.stdin.buffer, file, BLOCK)
+        path = Path(file.name)
+    elif path.is_dir():
+        raise Refused(f"{source} is a folder; give a file, or the md5 that DVC records of a folder")
+    elif not path.exists():
+        if HASH.fullmatch(source.lower()):
+            return source.lower(), None
+        raise Refused(
+            f"there is no file {source}, and it is no md5 (4 to 32 of 0-9 and a-f) either"
+        )
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest(), path
+
+
+def story(root: Path, commit: str, paths: list[str], md5: str) -> dict:
+    """What the records `paths` of `commit` tell of `md5`: who made it, from what, how it does."""
+    named = [role for path in paths for role in history.roles(root, commit, path, md5)]
+    record = named[0]["record"] if named else paths[0]
+    locks = [path for path in paths if PurePosixPath(path).name == history.LOCK]
+    inside = record.removesuffix(history.LOCK) if locks else git.prefix(root)
+    records = Records.of(root, commit, inside)
+    stages = [role["stage"] for role in named if role["role"] == "output"]
+    upstream = [name for stage in stages for name in records.upstream(stage)]
+    upstream = [name for name in records.stages if name in upstream]
+    params = {}
+    for name in upstream or records.stages:
+        for values in records.stages[name]["params"].values():
+            params.update(values)
+    inputs = records.inputs(upstream or records.stages)
+    data = {path: md5 for path, (md5, _) in records.data.items() if path in inputs or not inputs}
+    return {
+        **history.person(root, commit),
+        "folder": inside,
+        "as": named,
+        "parameters": params,
+        "metrics": history.metrics(root, commit, inside, records.stages),
+        "data": data,
+        "environment": {name: inputs[name] for name in history.ENVIRONMENT if inputs.get(name)},
+        "python": records.python,
+    }
+
+
+def answer(root: Path, found: Found) -> dict:
+    """All that is known of a hash that commits name, as JSON has it."""
+    return {
+        "md5": found.md5,
+        "made": [story(root, commit, paths, found.md5) for commit, paths in found.made.items()],
+        "commits": found.commits,
+        "branches": found.branches,
+        "tags": found.tags,
+        "releases": found.releases,
+    }
+
+
+# -- for a terminal
+
+
+def told(known: dict) -> Iterator[tuple[str, str]]:
+    """What a person asks first, as a word and what there is to it."""
+    best = known["made"][0]
+    role = (best["as"] or [{"role": "unknown", "path": "."}])[0]
+    yield from identity(known, best)
+    for other in known["made"][1:MOST_TOLD]:
+        yield "also", commit_line(other)
+    if len(known["made"]) > MOST_TOLD:
+        yield "also", f"{len(known['made']) - MOST_TOLD} more commits (--json lists them)"
+    for path, values in best["metrics"].items():
+        numbers = {k: v for k, v in values.items() if isinstance(v, int | float) and v is not True}
+        yield "metrics", ", ".join(f"{k} {v}" for k, v in numbers.items()) or path
+    for section, values in best["parameters"].items():
+        yield "parameters", f"{section}: {json.dumps(values, ensure_ascii=False)}"
+    for path, md5 in best["data"].items():
+        yield "data", f"{path} {md5[:SHORT]}"
+    environment = [f"{name} {md5[:SHORT]}" for name, md5 in best["environment"].items()]
+    yield "environment", ", ".join([*environment[:1], f"Python {best['python'] or 'unknown'}"])
+    revision = known["releases"][0] if known["releases"] else best["commit"][:SHORT]
+    word, path = shlex.quote(revision), shlex.quote(role["path"])
+    if not known["branches"] and not known["tags"]:
+        yield "kept by", f"no branch or tag; `git branch kept {revision}` saves it from git's gc"
+    yield "recover", f"git checkout {word} && make pull"
+    if role["role"] == "output":
+        yield "", f"dvc get . {path} --rev {word} --out recovered   (this file alone)"
+        yield "rebuild", f"make verify REV={word}"
+
+
+def identity(known: dict, best: dict) -> Iterator[tuple[str, str]]:
+    """What it is, who committed it and when, and where it is."""
+    for role in best["as"][:MOST_TOLD]:
+        where = f"{best['folder']}{role['path']}"
+        kinds = {
+            "output": f"{where}, output of stage {role.get('stage')}",
+            "input": f"{where}, input of stage {role.get('stage')}",
+            "data": f"{role['path']}, data set of {role['record']}",
+        }
+        yield "file", kinds[role["role"]]
+    if not best["as"]:
+        yield "file", "unknown: the record that names it is broken"
+    yield "md5", known["md5"]
+    yield "committed", commit_line(best)
+    if known["releases"]:
+        yield "released", ", ".join(known["releases"])
+    others = [tag for tag in known["tags"] if tag not in known["releases"]]
+    where = [f"branches {', '.join(known['branches'][:MOST_TOLD])}"] if known["branches"] else []
+    where += [f"tags {', '.join(others[:MOST_TOLD])}"] if others else []
+    count = len(known["commits"])
+    yield "named by", "; ".join([f"{count} commit{'s' * (count > 1)}", *where])
+
+
+def commit_line(person: dict) -> str:
+    """Who made a commit, when, and what for."""
+    text = f"{person['commit'][:SHORT]} on {person['date'][:10]} by {person['author']}"
+    text += f" <{person['email']}>: {person['subject']}"
+    if person["committer"] != person["author"]:
+        text += f" (committed by {person['committer']} on {person['committed'][:10]})"
+    return text
+
+
+def text_of(known: dict) -> str:
+    """The whole answer for a terminal."""
+    lines, before = [], None
+    for word, what in told(known):
+        lines.append(f"{'' if word == before else word:11}  {plain(what)}".rstrip())
+        before = word
+    return "\n".join(lines)
+
+
+# -- when no commit names it
+
+
+def nearest(root: Path, path: Path) -> tuple[list[dict], str]:
+    """The commits whose model has the same fitted arrays as `path`, and what was looked at."""
+    try:
+        given = differ.read(path)
+    except (Unreadable, OSError) as error:
+        return [], f"it cannot be compared with the recorded models ({error})"
+    blobs = history.records(root)
+    models: dict[str, set[str]] = {}
+    for line, text in history.contents(root, blobs):
+        for _, md5 in MODEL.findall(text):
+            models.setdefault(md5.decode(), set()).add(line.split()[0].decode())
+    store, absent, same = Store(root), 0, []
+    with tempfile.TemporaryDirectory(prefix="exact-") as folder:
+        for md5, hit in models.items():
+            copy = Path(folder) / "model"
+            try:
+                store.fetch(md5, copy)
+            except Refused:
+                absent += 1
+                continue
+            if same_values(given, copy):
+                same.append(answer(root, history.where(root, md5, {b: blobs[b] for b in hit})))
+    looked = f"{len(models) - absent} of {len(models)} recorded models were compared with it"
+    more = f"; the other {absent} are in neither the cache nor the remote" if absent else ""
+    return same, looked + more
+
+
+def same_values(given, path: Path) -> bool:
+    """Whether the model in `path` holds the values of `given`."""
+    try:
+        return next(differ.Comparison().differences(given, differ.read(path)), None) is None
+    except Unreadable:
+        return False
+
+
+def blind(root: Path) -> Iterator[str]:
+    """Why a commit that names it may be missing from this clone."""
+    if git.git(root, "rev-parse", "--is-shallow-repository").strip() == "true":
+        yield "this clone is shallow: `git fetch --unshallow --tags` brings the older commits"
+    elif git.git(root, "remote").strip():
+        yield "`git fetch --all --tags` brings what others have pushed since"
+
+
+def unknown(root: Path, start: str, path: Path | None, as_json: bool) -> None:
+    """Say that no commit names it, and what is nearest."""
+    what = f"{'this file' if path else 'a file'} (md5 {start})" if path else f"an md5 {start}…"
+    if path:
+        same, looked = nearest(root, path)
+    else:
+        same, looked = [], "with the file itself, a model with the same fitted arrays is found too"
+    if as_json:
+        print(json.dumps({"md5": start, "made": [], "same_model": same}, indent=2, sort_keys=True))
+        return
+    print(f"no commit here names {what}")
+    for known in same:
+        print("\nits fitted arrays are those of this model, which somebody saved anew:")
+        print(text_of(known))
+    if not same:
+        print("\n".join([*blind(root), looked]))
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
+    found = argparse.ArgumentParser(prog="exact which", description=__doc__.partition("\n\n")[0])
+    found.add_argument(
+        "file", metavar="FILE|MD5", help="a file anywhere, - for standard input, an md5"
+    )
+    found.add_argument("--json", action="store_true", help="all that is known, as JSON")
+    return found
+
+
+def main(words: list[str]) -> int:
+    """Search and print; the exit status says whether a commit names it."""
+    arguments = parser().parse_args(words)
+    path = None
+    try:
+        start, path = read(arguments.file)
+        root = project_root(Path.cwd()).resolve()
+        found = history.search(root, start)
+        if not found:
+            unknown(root, start, path, arguments.json)
+            return 1
+        if len(found) > 1:
+            names = ", ".join(sorted(one.md5 for one in found)[:MOST_TOLD])
+            raise Refused(
+                f"{len(found)} recorded hashes begin with {start}: {names}; give more of it"
+            )
+        known = answer(root, found[0])
+        dumped = json.dumps(known, ensure_ascii=False, indent=2, sort_keys=True)
+        print(dumped if arguments.json else text_of(known))
+        return 0
+    except (Refused, OSError) as error:
+        print(f"exact: {error}", file=sys.stderr)
+        return 2
+    finally:
+        if arguments.file == "-" and path:
+            path.unlink()

@@ -1,0 +1,329 @@
+"""`exact which`: from a file or a hash to the commits, people and versions that it comes from.
+
+Most histories here are made of records alone, since nothing is built from them.
+"""
+
+import hashlib
+import json
+import re
+import subprocess
+
+import pytest
+import yaml
+from conftest import OBSCURE, Project
+
+pytestmark = pytest.mark.slow
+MODEL = "models/model.joblib"
+
+
+def md5(text: str) -> str:
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
+class Records(Project):
+    """A git repository in which each commit records what a text says its model is."""
+
+    def __init__(self, built, root, folder="."):
+        super().__init__(root)
+        self.built, self.home = built, root / folder
+        self.home.mkdir(parents=True)
+        self.run("git", "init", "--quiet", "--initial-branch", "main", cwd=root)
+        for name in ("dvc.yaml", "requirements.lock", ".python-version"):
+            (self.home / name).write_bytes((built.root / name).read_bytes())
+        (self.home / ".dvc").mkdir()
+        (self.home / ".dvc/config").write_text("")
+
+    def run(self, *command, **more):
+        path = f"{self.built.root}/.venv/bin:/usr/local/bin:/usr/bin:/bin"
+        return super().run(*command, **{"cwd": self.root, **more, "PATH": path})
+
+    def model(self, text: str, message: str | None = None, data: str = "rows", **params) -> str:
+        """Commit a record of a model that is `text`, trained from `data`; returns the commit."""
+        raw = {"path": "data/raw/rows.csv", "hash": "md5", "md5": md5(data)}
+        lock = {"path": "requirements.lock", "hash": "md5", "md5": md5("lock")}
+        train = {
+            "cmd": "exact run python -m altruism.train",
+            "deps": [raw, lock],
+            "params": {"params.yaml": {"train": params}},
+            "outs": [{"path": MODEL, "hash": "md5", "md5": md5(text)}],
+        }
+        content = {"schema": "2.0", "stages": {"train": train}}
+        (self.home / "dvc.lock").write_text(yaml.safe_dump(content, sort_keys=False))
+        (self.home / "data/raw").mkdir(parents=True, exist_ok=True)
+        tracked = {"outs": [{"md5": md5(data), "hash": "md5", "path": "rows.csv"}]}
+        (self.home / "data/raw/rows.csv.dvc").write_text(yaml.safe_dump(tracked))
+        return self.commit(message or text)
+
+    def git(self, *words, **environ):
+        return self.run("git", *words, **environ).stdout.strip()
+
+    def which(self, what, status=0, *words, **more):
+        done = self.run("exact", "which", what, *words, check=False, cwd=self.home, **more)
+        assert done.returncode == status, done.stdout + done.stderr
+        return done
+
+    def known(self, text: str) -> dict:
+        """What is known of the model that is `text`."""
+        return json.loads(self.which(md5(text), 0, "--json").stdout)
+
+
+@pytest.fixture
+def records(built, tmp_path):
+    return Records(built, tmp_path / OBSCURE)
+
+
+def made(known: dict) -> list[str]:
+    return [one["subject"] for one in known["made"]]
+
+
+# -- where it is
+
+
+def test_the_commit_that_made_it_and_all_that_have_it(records):
+    records.model("old")
+    first = records.model("new", "Make it", C=0.5)
+    records.write("other", "x")
+    second = records.commit("Something else")
+    known = records.known("new")
+    assert known["commits"] == [first, second] and made(known) == ["Make it"]
+    (one,) = known["made"]
+    assert one["as"] == [{"record": "dvc.lock", "role": "output", "stage": "train", "path": MODEL}]
+    assert one["parameters"] == {"train": {"C": 0.5}}
+    assert one["data"] == {"data/raw/rows.csv": md5("rows")}
+    assert one["environment"] == {"requirements.lock": md5("lock")}
+    assert (one["author"], one["email"]) == ("Test", "test@example.org")
+    assert one["python"] == "3.11"
+    assert known["branches"] == ["main"] and known["tags"] == known["releases"] == []
+
+
+def test_two_branches_a_rebase_a_squash_merge_and_a_tag(records):
+    records.model("base")
+    records.git("switch", "--quiet", "-c", "rebased")
+    records.model("on a branch")
+    records.git("switch", "--quiet", "-c", "squashed", "main")
+    records.model("step")
+    records.model("squashed")
+    records.git("switch", "--quiet", "main")
+    records.write("other", "x")
+    records.commit("Main goes on")
+    old = records.known("on a branch")["commits"]
+    records.git("rebase", "--quiet", "main", "rebased")
+    new = records.known("on a branch")["commits"]
+    assert len(new) == 2 and set(old) < set(new)  # The one before the rebase is in the reflog.
+    records.git("switch", "--quiet", "main")
+    records.git("merge", "--quiet", "--squash", "squashed")
+    squash = records.commit("Squash")
+    records.git("tag", "--annotate", "--message", "x", "altruism@v1.0.0")
+    known = records.known("squashed")
+    assert made(known) == ["squashed", "Squash"] and squash in known["commits"]
+    assert set(known["branches"]) == {"main", "squashed"}
+    assert known["releases"] == ["altruism@v1.0.0"]
+    assert "squashed" not in known["releases"] and records.known("step")["releases"] == []
+
+
+def test_a_branch_that_was_deleted_but_its_tag_kept(records):
+    records.model("base")
+    records.git("switch", "--quiet", "-c", "idea")
+    records.model("idea")
+    records.git("tag", "kept")
+    records.git("switch", "--quiet", "main")
+    records.git("branch", "-D", "idea")
+    records.git("reflog", "expire", "--expire=now", "--all")
+    known = records.known("idea")
+    assert known["tags"] == ["kept"] and known["branches"] == [] and made(known) == ["idea"]
+    records.git("tag", "--delete", "kept")
+    assert "no commit here names" in records.which(md5("idea"), 1).stdout
+
+
+def test_what_only_the_reflog_holds_says_how_to_keep_it(records):
+    records.model("base")
+    lost = records.model("lost")
+    records.git("reset", "--quiet", "--hard", "HEAD^")
+    assert f"git branch kept {lost[:12]}" in records.which(md5("lost")).stdout
+
+
+def test_a_fetched_branch(records, built, tmp_path):
+    records.model("base")
+    records.git("clone", "--quiet", ".", tmp_path / "clone")
+    theirs = Records(built, tmp_path / "unused")
+    theirs.root = theirs.home = tmp_path / "clone"
+    records.model("pushed since")
+    assert "git fetch --all --tags" in theirs.which(md5("pushed since"), 1).stdout
+    theirs.git("fetch", "--quiet")
+    assert theirs.known("pushed since")["branches"] == ["origin/main"]
+
+
+def test_a_merge_that_takes_one_side_is_not_where_it_was_made(records):
+    records.model("base")
+    records.git("switch", "--quiet", "-c", "side")
+    records.model("side")
+    records.git("switch", "--quiet", "main")
+    records.write("other", "x")
+    records.commit("Main goes on")
+    records.git("merge", "--quiet", "--no-edit", "side")
+    assert made(records.known("side")) == ["side"]
+
+
+def test_the_same_model_made_twice(records):
+    records.model("same", "First time")
+    records.model("other")
+    records.model("same", "Second time")
+    known = records.known("same")
+    assert made(known) == ["First time", "Second time"] and len(known["commits"]) == 2
+    assert "Second time" in records.which(md5("same")).stdout
+
+
+def test_in_a_folder_of_a_repository_and_after_it_moved(built, tmp_path):
+    records = Records(built, tmp_path / "top", "team/ä b")
+    records.model("before")
+    records.git("mv", "team/ä b", "moved")
+    records.home = records.root / "moved"
+    records.commit("Move")
+    records.model("after")
+    before, after = records.known("before"), records.known("after")
+    assert before["made"][0]["folder"] == "team/ä b/" and after["made"][0]["folder"] == "moved/"
+    assert before["made"][0]["data"] == after["made"][0]["data"] != {}
+    assert len(before["commits"]) == 2
+
+
+def test_in_a_worktree_and_a_shallow_clone(records, built, tmp_path):
+    records.model("old")
+    records.model("new")
+    tree = Records(built, tmp_path / "unused")
+    records.git("worktree", "add", "--quiet", tmp_path / "tree", "HEAD^")
+    tree.root = tree.home = tmp_path / "tree"
+    assert made(tree.known("new")) == ["new"]
+    records.git("clone", "--quiet", "--depth", "1", f"file://{records.root}", tmp_path / "shallow")
+    tree.root = tree.home = tmp_path / "shallow"
+    assert made(tree.known("new")) == ["new"]
+    assert "git fetch --unshallow --tags" in tree.which(md5("old"), 1).stdout
+
+
+# -- what may be asked
+
+
+def test_a_file_anywhere_and_standard_input(records, tmp_path):
+    records.model("the bytes")
+    file = tmp_path / "-- an 'odd' näme.bin"
+    file.write_text("the bytes")
+    assert records.which(file).stdout == records.which(md5("the bytes")).stdout
+    done = subprocess.run(
+        [records.built.root / ".venv/bin/exact", "which", "-"],
+        cwd=records.root, input=b"the bytes", capture_output=True,
+    )  # fmt: skip
+    assert done.returncode == 0 and done.stdout.decode() == records.which(file).stdout
+
+
+@pytest.mark.parametrize("count", [4, 12, 32])
+def test_the_first_characters_of_a_hash(count, records):
+    records.model("model")
+    assert records.which(md5("model")[:count].upper()).stdout == records.which(md5("model")).stdout
+
+
+def test_a_data_set_is_one_of_its_dvc_file(records):
+    records.model("model", data="these rows")
+    (one,) = json.loads(records.which(md5("these rows"), 0, "--json").stdout)["made"]
+    record = "data/raw/rows.csv.dvc"
+    assert {"record": record, "role": "data", "path": "rows.csv"} in one["as"]
+    assert "data set of data/raw/rows.csv.dvc" in records.which(md5("these rows")).stdout
+
+
+REFUSED = {
+    "xyz": "there is no file xyz, and it is no md5",
+    "abc": "there is no file abc, and it is no md5",
+    "f" * 33: "and it is no md5",
+    ".": ". is a folder",
+    "models/none.joblib": "there is no file models/none.joblib",
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_cannot_be_asked(what, records):
+    records.model("model")
+    assert REFUSED[what] in records.which(what, 2).stderr
+
+
+def test_a_beginning_that_several_hashes_share(records):
+    texts = {}
+    for number in range(2000):
+        hashed = md5(f"model {number}")
+        if hashed[:4] in texts:
+            break
+        texts[hashed[:4]] = f"model {number}"
+    records.model(texts[hashed[:4]])
+    records.model(f"model {number}")
+    done = records.which(hashed[:4], 2)
+    assert hashed in done.stderr and md5(texts[hashed[:4]]) in done.stderr
+
+
+def test_broken_records_are_no_obstacle(records):
+    records.model("good")
+    records.write("dvc.lock", "stages: [")
+    records.write("data/raw/rows.csv.dvc", f"outs: 7\n# md5: {md5('odd')}\n")
+    records.commit("Broken")
+    assert made(records.known("good")) == ["good"]
+    assert records.which(md5("odd")).stdout  # It is named there, though not as anything.
+
+
+def test_a_terminal_gets_text_alone(records):
+    records.model("model", "Subject \033]0;evil\007")
+    assert "\033" not in records.which(md5("model")).stdout
+
+
+def test_a_copied_git_directory_runs_nothing(records, tmp_path):
+    """Git's settings of the repository must not run what they name."""
+    records.model("model")
+    records.git("config", "core.fsmonitor", f"touch {tmp_path}/ran; false")
+    records.which(md5("model"))
+    assert not (tmp_path / "ran").exists()
+
+
+# -- with real models
+
+
+@pytest.fixture(scope="module")
+def saved(built, tmp_path_factory):
+    """The model as somebody saved it anew, and one that is another."""
+    folder = tmp_path_factory.mktemp("saved")
+    code = f"""
+import joblib
+model = joblib.load({MODEL!r})
+joblib.dump(model, r"{folder}/again.joblib", compress=3)
+model[-1].intercept_ += 1e-9
+joblib.dump(model, r"{folder}/other.joblib")
+"""
+    built.run("exact", "run", "python", "-c", code)
+    return folder
+
+
+def test_the_bundled_model_and_how_to_get_it_back(built, tmp_path):
+    told = built.run("exact", "which", MODEL).stdout
+    assert "models/model.joblib, output of stage train" in told and "roc_auc 0.735553" in told
+    # The commands that it tells are run as they stand.
+    (get,) = re.findall(r"dvc get .*?--out recovered", told)
+    copied = built.copy(tmp_path / "altruism")
+    copied.run("sh", "-c", get)
+    assert (copied.root / "recovered").read_bytes() == (built.root / MODEL).read_bytes()
+    (checkout,) = re.findall(r"git checkout \w+ && make pull", told)
+    copied.run("make", "push")
+    (copied.root / MODEL).unlink()
+    copied.run("sh", "-c", checkout)
+    assert (copied.root / MODEL).read_bytes() == (built.root / MODEL).read_bytes()
+
+
+def test_a_model_that_was_saved_anew_is_found_by_its_arrays(built, saved):
+    done = built.run("exact", "which", saved / "again.joblib", check=False)
+    assert done.returncode == 1 and "no commit here names this file" in done.stdout
+    assert "its fitted arrays are those of this model" in done.stdout
+    assert MODEL in done.stdout
+    done = built.run("exact", "which", saved / "again.joblib", "--json", check=False)
+    (same,) = json.loads(done.stdout)["same_model"]
+    assert same["made"][0]["as"][0]["path"] == MODEL
+
+
+def test_a_model_with_other_arrays_is_not(built, saved):
+    done = built.run("exact", "which", saved / "other.joblib", check=False)
+    assert done.returncode == 1 and "were compared with it" in done.stdout
+    assert MODEL not in done.stdout
+    done = built.run("exact", "which", "README.md", check=False)
+    assert done.returncode == 1 and "cannot be compared with the recorded models" in done.stdout
