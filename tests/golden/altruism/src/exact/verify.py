@@ -6,16 +6,15 @@ The exit status is 0 when all is identical, 1 when something differs and 2 when 
 import argparse
 import functools
 import os
-import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from exact import git, judge, quick, rebuild, show
+from exact import git, judge, quick, rebuild, show, verdicts
 from exact.environment import kept_environment
 from exact.explain import Case, explain
 from exact.objects import Store
-from exact.processes import cancel, workplace
+from exact.processes import cancel, cancelled, stop_cleanly, workplace
 from exact.run import Refused, project_root
 
 TRACE = Path(__file__).with_name("trace.py")
@@ -27,6 +26,8 @@ def verify(store: Store, root: Path, name: str, commit: str, heard) -> judge.Rep
     report = judge.Report(name, commit)
     with judge.filled_in(report), workplace(root) as place:
         verify_in(place, root, report, store, heard)
+    if not cancelled.is_set():
+        verdicts.keep(root, commit, report.verdict)
     return report
 
 
@@ -102,9 +103,7 @@ def positive(text: str) -> int:
 def main(words: list[str]) -> int:
     """Verify and print; the exit status is that of the worst verdict, 130 after Ctrl-C."""
     arguments = parser().parse_args(words)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        # A `kill` and a closed terminal clean up as Ctrl-C does.
-        signal.signal(number, signal.default_int_handler)
+    stop_cleanly()
     progress = None
     try:
         root = project_root(Path.cwd()).resolve()

@@ -1,0 +1,284 @@
+"""`exact compare A B`: what changed between two commits, tags or model files, and what it did.
+
+A is HEAD's parent and B is HEAD unless they are named. With --log, all releases, a line each.
+"""
+
+import argparse
+import json
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+from exact import changes, git, history, judge, page, verdicts
+from exact.changes import MISSING, Side
+from exact.history import Records
+from exact.objects import Store
+from exact.processes import workplace
+from exact.run import Refused, project_root
+from exact.show import SHORT, plain
+from exact.which import read
+
+# Rows of each kind, and letters of each, that a terminal shows.
+MOST_ROWS = 5
+MOST_LETTERS = 160
+# What --log shows of the metrics, where it is there; the first number otherwise.
+MAIN_METRIC = "roc_auc"
+
+
+def commit_of(root: Path, name: str) -> tuple[str, str]:
+    """Name and hash of the commit that `name` means, or that made the file `name`."""
+    try:
+        return name, history.resolved(root, name)
+    except Refused:
+        if not Path(name).is_file():
+            raise
+    md5, _ = read(name)
+    found = history.search(root, md5)
+    if not found:
+        raise Refused(
+            f"no commit here names {name}; `exact which {name}` looks for what is nearest"
+        )
+    tag = next(iter(found[0].releases), None)
+    commit = history.resolved(root, tag) if tag else next(iter(found[0].made))
+    return f"{name} ({tag or commit[:SHORT]})", commit
+
+
+def sides(root: Path, names: list[str], place: Path, store: Store | None) -> list[Side]:
+    """A side for each of `names`."""
+    pairs = [commit_of(root, name) for name in names]
+    return [Side(root, store, place, *pair, Records.of(root, pair[1])) for pair in pairs]
+
+
+# -- for a terminal
+
+
+def report(found: dict) -> Iterator[str]:
+    """All that changed, in the order a person asks."""
+    for word, one in (("from", found["a"]), ("to", found["b"])):
+        told = f"{one['commit'][:SHORT]}, {one['date'][:10]}, {one['author']}: {one['subject']}"
+        yield f"{word:5} {one['name']} ({told})"
+        if not one["described"]:
+            yield "      it has no dvc.lock that can be read, so what it made is not known"
+    for name, of in REPORTS.items():
+        section = found[name]
+        lines = [section["problem"]] if "problem" in section else list(of(section))
+        yield ""
+        yield name if lines else f"{name}: the same"
+        yield from (f"  {line}" for line in lines)
+
+
+def on_data(found: dict) -> Iterator[str]:
+    for path, hashes in found["files"].items():
+        old, new = (md5[:SHORT] if md5 else MISSING for md5 in hashes)
+        yield f"{path}  {old} → {new}"
+    if known := found.get("rows"):
+        yield f"{known['before']} rows → {known['after']}"
+        for word in ("added", "removed", "relabelled"):
+            if names := known[word]:
+                yield f"{len(names)} {word}: {some(names)}"
+        for word in ("columns_added", "columns_removed"):
+            if known[word]:
+                yield f"{word.replace('_', ' ')}: {', '.join(known[word])}"
+        for column, count in known["values_changed"].items():
+            yield f"{column}: other values in {count} rows"
+    if known := found.get("held_out"):
+        yield (
+            f"the held-out set is another: {known['both']} rows in both, "
+            f"{known['only_before']} only before, {known['only_after']} only after"
+        )
+        for key, word in (
+            ("now_held_out", "trained on before"),
+            ("now_trained_on", "held out before"),
+        ):
+            if known[key]:
+                yield f"{len(known[key])} rows {key.replace('_', ' ')}, {word}: {some(known[key])}"
+
+
+def on_code(found: dict) -> Iterator[str]:
+    for path, told in found.items():
+        was = f" (was {told['renamed_from']})" if "renamed_from" in told else ""
+        lines = "binary" if told["added"] is None else f"+{told['added']} -{told['removed']}"
+        yield f"{lines:10} {path}{was}"
+
+
+def on_pairs(found: dict) -> Iterator[str]:
+    for name, (old, new) in found.items():
+        yield f"{name}: {changes.shown(old)} → {changes.shown(new)}"
+
+
+def on_outputs(found: dict) -> Iterator[str]:
+    for path, (old, new) in found.items():
+        yield f"{path}  {old[:SHORT]} → {new[:SHORT]}"
+
+
+def on_metrics(found: dict) -> Iterator[str]:
+    width = max(map(len, found), default=0)
+    for name, (old, new) in found.items():
+        if MISSING in (old, new):
+            yield f"{name.ljust(width)}  {old} → {new}"
+        else:
+            change = f"{new - old:+.6g}" if new != old else "the same"
+            yield f"{name.ljust(width)}  {old:<10} {new:<10} {change}"
+
+
+def on_flips(found: dict) -> Iterator[str]:
+    both = f"{found['compared']} held-out rows that both have"
+    yield f"{found['flipped']} of the {both} are answered otherwise"
+    if found["only_before"] or found["only_after"]:
+        yield (
+            f"the held-out set is another: {found['only_before']} rows are only in the first "
+            f"and {found['only_after']} only in the second, and not compared"
+        )
+    for kind, rows in found["rows"].items():
+        yield f"{len(rows)} {kind}"
+        for row in rows[:MOST_ROWS]:
+            label = " → ".join(dict.fromkeys(row["label"]))
+            yield f"  {row['id']} is {label}: {answer(row, 0)} → {answer(row, 1)}"
+            text = textwrap.shorten(row["text"], MOST_LETTERS, placeholder=" …")
+            yield from textwrap.wrap(text, 92, initial_indent="    ", subsequent_indent="    ")
+        if len(rows) > MOST_ROWS:
+            yield f"  and {len(rows) - MOST_ROWS} more (--json and --html have all)"
+
+
+def answer(row: dict, which: int) -> str:
+    """What one of the two models says of a row, and how sure it is."""
+    score, predicted = row["score"][which], row["predicted"][which]
+    score = score.get(predicted) if isinstance(score, dict) else score
+    return f"{predicted} ({score:.3f})"
+
+
+def some(names: list[str]) -> str:
+    """The first of many names."""
+    more = " …" if len(names) > MOST_ROWS else ""
+    return ", ".join(names[:MOST_ROWS]) + more
+
+
+REPORTS = {
+    "data": on_data,
+    "code": on_code,
+    "parameters": on_pairs,
+    "environment": on_pairs,
+    "outputs": on_outputs,
+    "metrics": on_metrics,
+    "flips": on_flips,
+}
+
+
+# -- all releases
+
+
+def log(root: Path) -> list[dict]:
+    """Each release, newest first: who, when, what changed since the one before, how good it is."""
+    found, before = [], None
+    for tag in git.releases(root):
+        (one,) = sides(root, [tag], root, None)
+        person = history.person(root, one.commit)
+        text = git.content(root, one.commit, changes.METRICS)
+        known = git_metrics(text)
+        name = MAIN_METRIC if MAIN_METRIC in known else next(iter(known), None)
+        found.append(
+            {
+                "version": tag,
+                "date": person["date"][:10],
+                "author": person["author"],
+                "changed": changes.phrase(before, one) if before else "the first release",
+                "metric": {name: known[name]} if name else {},
+                "verified": verdicts.last(root, one.commit),
+            }
+        )
+        before = one
+    return found[::-1]
+
+
+def git_metrics(text: bytes | None) -> dict:
+    """The numbers of a metrics file."""
+    from exact.rebuild import parsed
+
+    found = parsed(text or b"")
+    flat = changes.flat(found) if isinstance(found, dict) else {}
+    return {name: value for name, value in flat.items() if type(value) in (int, float)}
+
+
+def table(releases: list[dict]) -> Iterator[str]:
+    """`log` for a terminal."""
+    rows = []
+    for one in releases:
+        metric = " ".join(f"{name} {value}" for name, value in one["metric"].items())
+        told = one["verified"]
+        verdict = f"{told['verdict']} {told['date'][:10]}" if told else "not verified here"
+        rows.append([one["version"], one["date"], one["author"], metric, verdict, one["changed"]])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip()
+    yield far_back(releases)
+
+
+def far_back(releases: list[dict]) -> str:
+    """Down to which release all verdicts are `identical`."""
+    good = []
+    for one in releases:
+        if (one["verified"] or {}).get("verdict") != judge.IDENTICAL:
+            break
+        good.append(one["version"])
+    mend = "`exact verify --tags` verifies all"
+    if not good:
+        return f"the newest release is not verified here; {mend}"
+    if len(good) == len(releases):
+        return f"all {len(good)} are verified, back to {good[-1]}"
+    return f"verified back to {good[-1]}, {len(good)} of {len(releases)}; {mend}"
+
+
+# -- the command
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
+    found = argparse.ArgumentParser(prog="exact compare", description=__doc__.partition("\n\n")[0])
+    add = found.add_argument
+    add("a", nargs="?", default="HEAD^", metavar="A", help="commit, tag or model file (HEAD^)")
+    add("b", nargs="?", default="HEAD", metavar="B", help="commit, tag or model file (HEAD)")
+    add("--log", action="store_true", help="all releases, a line each")
+    add("--json", action="store_true", help="all that changed, as JSON")
+    add("--html", type=Path, metavar="FILE", help="also write a page with both models' curves")
+    return found
+
+
+def show_log(root: Path, as_json: bool) -> None:
+    """Print all releases."""
+    releases = log(root)
+    if as_json:
+        print(dumped(releases))
+    elif releases:
+        print(plain_lines(table(releases)))
+    else:
+        print("there is no release yet; `exact release v1.0.0` makes the first")
+
+
+def dumped(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2)
+
+
+def plain_lines(lines: Iterator[str]) -> str:
+    return "\n".join(map(plain, lines))
+
+
+def main(words: list[str]) -> int:
+    """Compare and print; the exit status is 0, or 2 when it could not be told."""
+    arguments = parser().parse_args(words)
+    try:
+        root = project_root(Path.cwd()).resolve()
+        if arguments.log:
+            show_log(root, arguments.json)
+            return 0
+        with workplace(root) as place:
+            a, b = sides(root, [arguments.a, arguments.b], place, Store(root))
+            found = changes.changes(a, b)
+            if arguments.html:
+                html = page.page(found, page.pictures(a), page.pictures(b), report)
+                arguments.html.write_text(html, encoding="utf-8", newline="\n")
+        print(dumped(found) if arguments.json else plain_lines(report(found)))
+        return 0
+    except (Refused, OSError) as error:
+        print(f"exact: {error}", file=sys.stderr)
+        return 2
