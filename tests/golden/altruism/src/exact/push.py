@@ -1,0 +1,81 @@
+"""`exact push`: copy to the DVC remote what the commits name that no git remote has yet.
+
+`dvc push` copies what the working tree names, and with --all-commits it may copy to another place
+than the configured one: of an older commit it takes a relative address from the root of the disk.
+The exit status is 0 when the remote has it all, and 1 when something is neither here nor there.
+"""
+
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from exact import git, history
+from exact.history import Records
+from exact.objects import Store
+from exact.rebuild import outputs
+from exact.run import Refused, project_root
+from exact.show import SHORT
+
+# Files named in one message.
+MOST_TOLD = 3
+Named = tuple[str, str, str, str | None]
+
+
+def recorded(root: Path, *which: str) -> list[str]:
+    """Those of the commits `which` whose records differ from their parents', oldest first."""
+    words = ["rev-list", "--reverse", "--full-history", *which, "--", *history.RECORDS]
+    return git.git(root, *words).split()
+
+
+def named(root: Path, commit: str) -> Iterator[Named]:
+    """Commit, path, md5 and remote of each object that a clone would need; what git has, it has."""
+    records = Records.of(root, commit)
+    for path, (md5, remote) in records.data.items():
+        yield commit, path, md5, remote
+    inside = git.prefix(root)
+    words = ["ls-tree", "-r", "-z", "--name-only", "--full-tree", commit, inside or "."]
+    held = {path.removeprefix(inside) for path in git.git(root, *words).split("\0")}
+    for stage in records.stages.values():
+        for path, md5 in outputs(stage).items():
+            if path not in held:
+                yield commit, path, md5, None
+
+
+def absent(root: Path, store: Store, commits: Iterable[str]) -> list[Named]:
+    """What the commits name and the DVC remote lacks, each object once, by the oldest commit."""
+    wanted: dict[tuple[str | None, str], Named] = {}
+    for commit in commits:
+        for one in named(root, commit):
+            wanted.setdefault((one[3], one[2]), one)
+    found = []
+    for remote in dict.fromkeys(remote for remote, _ in wanted):
+        odb = store.remote(remote)
+        if odb is None:
+            raise Refused("there is no DVC remote to keep files on; add one: `dvc remote add -d`")
+        md5s = [md5 for other, md5 in wanted if other == remote]
+        there = set(odb.oids_exist(md5s))
+        found += [wanted[remote, md5] for md5 in md5s if md5 not in there]
+    return found
+
+
+def main(words: list[str]) -> int:
+    """Copy what is missing on the remote, each object hashed on the way."""
+    if words:
+        print("usage: exact push", file=sys.stderr)
+        return 2
+    try:
+        root = project_root(Path.cwd()).resolve()
+        store = Store(root)
+        lost = absent(root, store, recorded(root, "HEAD", "--not", "--remotes"))
+        states = [store.push(md5, remote) for _, _, md5, remote in lost]
+    except (Refused, OSError) as error:
+        print(f"exact: {error}", file=sys.stderr)
+        return 1
+    copied = states.count("intact")
+    if copied:
+        print(f"{copied} files of older commits copied too")
+    gone = [(*one, state) for one, state in zip(lost, states, strict=True) if state != "intact"]
+    for commit, path, md5, _, state in gone[:MOST_TOLD]:
+        told = f"{path} of {commit[:SHORT]} ({md5}) is not on the remote, and {state} in the cache"
+        print(f"exact: {told}; run `make` on that commit to have it again", file=sys.stderr)
+    return int(bool(gone))

@@ -1,0 +1,291 @@
+"""`exact release VERSION`: check all that a version promises, and only then tag the commit.
+
+The tree is clean, dvc.lock describes it, a rebuild is identical, every object is intact on the
+remote, and a new clone recovers them. The tag is made last, so a release that was interrupted is
+none, and running it again finishes it. With --stage the version, new or there already, is assigned
+to a stage such as prod. Tags are GTO's.
+"""
+
+import argparse
+import hashlib
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from exact import git, judge, quick, rebuild, verify
+from exact.objects import Store, md5_of
+from exact.processes import stop_cleanly, workplace
+from exact.run import Refused, project_root
+from exact.show import plain, remarks, summary
+
+VERSION = re.compile(r"(?:(?P<model>[^@#\s]+)@)?v?(?P<version>\d+\.\d+\.\d+.*)")
+STAGE = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9_/-]*[a-zA-Z0-9])?")
+
+
+# -- names
+
+
+def model_name(root: Path, commit: str, wanted: str | None) -> str:
+    """The name in tags of the model that dvc.yaml calls an artifact; GTO's, below a folder too."""
+    pipeline = rebuild.parsed(git.content(root, commit, "dvc.yaml") or b"") or {}
+    artifacts = pipeline.get("artifacts") or {}
+    found = [name for name, told in artifacts.items() if (told or {}).get("type") == "model"]
+    inside = git.prefix(root).rstrip("/")
+    tags = {f"{inside}={name}" if inside else name: name for name in found}
+    chosen = [tag for tag, name in tags.items() if wanted in (None, tag, name)]
+    if len(chosen) != 1:
+        known = ", ".join(found) or "none"
+        raise Refused(
+            f"dvc.yaml must name one artifact of type model, and names {known}; "
+            "add it, or say which: exact release NAME@v1.0.0"
+        )
+    return chosen[0]
+
+
+def parsed_version(text: str) -> tuple[str | None, str]:
+    """Model, if one is named, and version; Refused unless it is a semantic version."""
+    from semver import Version
+
+    found = VERSION.fullmatch(text)
+    if not found or not Version.is_valid(found["version"]):
+        raise Refused(f"{text} is no version; write one like v1.2.0 (semver.org)")
+    return found["model"], found["version"]
+
+
+def released(root: Path, model: str) -> dict[str, str]:
+    """Version to commit of each release of `model`, here and on the git remotes.
+
+    Raises Refused when a tag means one commit here and another there, or a remote does not answer.
+    """
+    here = tags_in(git.git(root, "show-ref", "--tags", "--dereference", check=False), model)
+    for remote in git.git(root, "remote").split():
+        try:
+            there = tags_in(git.git(root, "ls-remote", "--tags", "--", remote), model)
+        except Refused as refusal:
+            told = f"{remote} does not tell its tags ({refusal})"
+            raise Refused(f"{told}; check `git remote -v`") from refusal
+        for version in here.keys() & there.keys():
+            if here[version] != there[version]:
+                raise Refused(
+                    f"{model}@v{version} was moved: it is {here[version][:12]} here and "
+                    f"{there[version][:12]} on {remote}; find out which is right, for a release "
+                    f"stays what it is (git fetch {remote} --tags --force takes theirs)"
+                )
+        here = {**there, **here}
+    return here
+
+
+def tags_in(listed: str, model: str) -> dict[str, str]:
+    """Version to commit of each release of `model` in what git lists of tags."""
+    found = {}
+    for line in listed.splitlines():
+        commit, _, name = line.partition("\t" if "\t" in line else " ")
+        tag = name.removeprefix("refs/tags/")
+        # A line with ^{} follows that of an annotated tag, and has its commit.
+        tag = tag.removesuffix("^{}")
+        if git.RELEASE.fullmatch(tag) and tag.startswith(f"{model}@v"):
+            found[tag.removeprefix(f"{model}@v")] = commit
+    return found
+
+
+def check_version(model: str, version: str, known: dict[str, str]) -> None:
+    """Refused where the version is there already, or is not the newest."""
+    from semver import Version
+
+    if version in known:
+        raise Refused(
+            f"{model}@v{version} is there already (commit {known[version][:12]}); "
+            "give the next version, for a release stays what it is"
+        )
+    newest = max(filter(Version.is_valid, known), key=Version.parse, default=None)
+    if newest and Version.parse(version) < Version.parse(newest):
+        raise Refused(f"v{version} is older than the newest release, v{newest}; give a newer one")
+
+
+# -- checks
+
+
+def check_clean(root: Path) -> None:
+    """Refused, with the files, where the tree is not that of the commit."""
+    changed = git.git(root, "status", "--porcelain", "--untracked-files=normal").splitlines()
+    if changed:
+        names = ", ".join(line[3:] for line in changed[:5]) + (" …" if len(changed) > 5 else "")
+        raise Refused(f"the tree is not clean ({names}); commit it, or `git stash` it")
+    dvc = [sys.executable, "-P", "-m", "dvc", "status", "--json"]
+    told = subprocess.run(dvc, cwd=root, capture_output=True, text=True)
+    if told.returncode or told.stdout.strip() not in ("{}", ""):
+        raise Refused("the files here are not those of dvc.lock; run `dvc status`, then `make`")
+
+
+def check_rebuilt(root: Path, store: Store, name: str, commit: str, heard: Callable) -> str:
+    """A line on the verdict, which is `identical`; Refused with what differs otherwise."""
+    found = verify.verify(store, root, name, commit, heard)
+    if found.verdict != judge.IDENTICAL:
+        told = "; ".join(remarks(found)) or found.verdict
+        raise Refused(f"the rebuild is not identical: {told}; see `make verify`")
+    return f"a rebuild is identical: {summary(found)}"
+
+
+def check_stored(root: Path, store: Store, name: str, commit: str, heard: Callable) -> None:
+    """Refused, with the files, unless the remote has every object of the commit, intact."""
+    if store.remote() is None:
+        raise Refused("there is no DVC remote to keep a release on; add one: `dvc remote add -d`")
+    found = quick.check(store, root, name, commit, heard)
+    if found.problem:
+        raise Refused(found.problem)
+    for line in found.lines:
+        if "remote: missing" in line.stored:
+            raise Refused(f"{line.path} ({line.recorded}) is not on the remote; run `make push`")
+        if "remote: " in line.stored and "remote: intact" not in line.stored:
+            state = line.stored.partition("remote: ")[2]
+            mend = "; ".join(note for note in found.notes if note.startswith(f"{line.path}:"))
+            raise Refused(f"{line.path} is {state} on the remote; {mend or 'mend that first'}")
+
+
+def check_recovered(root: Path, store: Store, commit: str, heard: Callable) -> None:
+    """Refused unless a new clone, with a cache of its own, pulls each recorded byte."""
+    with workplace(root) as place:
+        heard("recovering it in a new clone")
+        # What opens the remotes will lie in it.
+        place.chmod(0o700)
+        clone = place / "clone"
+        top = git.git(root, "rev-parse", "--show-toplevel").strip("\n")
+        git.git(root, "clone", "--quiet", "--no-local", "--no-checkout", "--", top, clone)
+        git.git(clone, "checkout", "--quiet", "--detach", commit)
+        project = clone / git.prefix(root)
+        store.configure(project)
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "dvc", "pull", "--quiet"],
+            cwd=project,
+            env={**os.environ, "DVC_SITE_CACHE_DIR": str(place / "site"), "DVC_NO_ANALYTICS": "1"},
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode:
+            told = (done.stderr.strip().splitlines() or ["it failed"])[0]
+            raise Refused(f"a new clone cannot pull it: {told.removeprefix('ERROR: ')}")
+        for _, path, md5, _ in quick.named(project, store):
+            file = project / path
+            if not md5.endswith(".dir") and (not file.is_file() or md5_of(file) != md5):
+                raise Refused(
+                    f"a new clone gets other bytes for {path}; see `exact verify --quick`"
+                )
+
+
+# -- tags
+
+
+def message(root: Path, commit: str, model: str, version: str) -> str:
+    """The tag's text: what was checked, and the hashes that tell it from another."""
+    lock = git.content(root, commit, "dvc.lock") or b""
+    stages = rebuild.stages_of(lock)
+    outs = {path: md5 for stage in stages.values() for path, md5 in rebuild.outputs(stage).items()}
+    pipeline = rebuild.parsed(git.content(root, commit, "dvc.yaml") or b"") or {}
+    path = pipeline["artifacts"][model.rpartition("=")[2]]["path"]
+    md5 = hashlib.md5(lock, usedforsecurity=False).hexdigest()
+    return (
+        f"{model} {version}\n\n{path} {outs.get(path)}\ndvc.lock {md5}\n"
+        f"Rebuilt: all {len(outs)} outputs identical. Recovered from the remote in a new clone.\n"
+    )
+
+
+def assign(root: Path, model: str, version: str, stage: str) -> str | None:
+    """Give the version the stage, as GTO does; the new tag, None where it has it already."""
+    from gto import api
+    from gto.exceptions import GTOException
+
+    top = git.git(root, "rev-parse", "--show-toplevel").strip("\n")
+    name = model.replace("=", ":")
+    try:
+        there = api.find_versions_in_stage(top, name, stage) or []
+        if f"v{version}" in [found.version for found in there]:
+            return None
+        api.assign(top, name, stage, version=f"v{version}", skip_registration=True)
+    except GTOException as error:
+        raise Refused(f"GTO cannot assign {stage}: {error}") from error
+    commit = f"{model}@v{version}^{{commit}}"
+    tags = git.git(root, "tag", "--list", "--sort=-creatordate", "--points-at", commit).split()
+    return next(tag for tag in tags if tag.startswith(f"{model}#{stage}"))
+
+
+# -- the command
+
+
+def steps(root: Path, arguments: argparse.Namespace) -> Iterator[str]:
+    """Do it all, and tell each thing that is done."""
+    wanted, version = parsed_version(arguments.version)
+    if arguments.stage and not STAGE.fullmatch(arguments.stage):
+        raise Refused(f"{arguments.stage} is no name of a stage; use letters, digits, - and _")
+    commit = git.commits(root, "HEAD")[0][1]
+    model = model_name(root, commit, wanted)
+    tag = f"{model}@v{version}"
+    known = released(root, model)
+    if arguments.stage and version in known:
+        git.commits(root, tag)
+        commit = known[version]
+    else:
+        check_version(model, version, known)
+        check_clean(root)
+        yield "the tree is clean, and dvc.lock describes it"
+    yield from checked(root, tag, commit, rebuilt=version not in known)
+    if arguments.dry_run:
+        yield f"{tag} could be released"
+        return
+    made = []
+    if version not in known:
+        text = message(root, commit, model, version)
+        git.git(root, "tag", "--annotate", "--message", text, "--", tag, commit)
+        made.append(tag)
+        yield f"{tag} is released (commit {commit[:12]})"
+    if arguments.stage:
+        given = assign(root, model, version, arguments.stage)
+        made += [given] if given else []
+        yield f"{tag} is in stage {arguments.stage}" + ("" if given else " already")
+    for remote in git.git(root, "remote").split()[:1] if made else []:
+        yield f"tell the others: git push {remote} HEAD {shlex.join(made)}"
+
+
+def checked(root: Path, tag: str, commit: str, rebuilt: bool) -> Iterator[str]:
+    """Run each check of `commit`, and tell what was found."""
+
+    def heard(text: str) -> None:
+        if sys.stderr.isatty():
+            print(f"\r\033[K{plain(text)[:78]}", end="", file=sys.stderr, flush=True)
+
+    store = Store(root)
+    check_stored(root, store, tag, commit, heard)
+    yield "every object is on the remote, and its hash is right"
+    if rebuilt:
+        yield check_rebuilt(root, store, tag, commit, heard)
+    check_recovered(root, store, commit, heard)
+    yield "a new clone recovers it, byte for byte"
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
+    found = argparse.ArgumentParser(prog="exact release", description=__doc__.partition("\n\n")[0])
+    add = found.add_argument
+    add("version", metavar="VERSION", help="such as v1.2.0, or NAME@v1.2.0 where there are several")
+    add("--stage", metavar="NAME", help="assign the version, new or not, to a stage such as prod")
+    add("--dry-run", action="store_true", help="check everything, and tag nothing")
+    return found
+
+
+def main(words: list[str]) -> int:
+    """Check and tag; the exit status is 0, or 1 with nothing tagged that does not hold."""
+    arguments = parser().parse_args(words)
+    stop_cleanly()
+    clear = "\r\033[K" if sys.stderr.isatty() else ""
+    try:
+        root = project_root(Path.cwd()).resolve()
+        for line in steps(root, arguments):
+            print(clear, end="", file=sys.stderr, flush=True)
+            print(line, flush=True)
+    except (Refused, OSError) as error:
+        print(f"{clear}exact: {plain(str(error))}", file=sys.stderr)
+        return 1
+    return 0
