@@ -30,6 +30,12 @@ def test_the_table_of_verify_has_the_golden_model():
     assert f"models/model.joblib               {md5[:12]}  {md5[:12]}  " in README
 
 
+def test_the_story_of_a_file_is_that_of_the_golden_model():
+    md5 = json.loads((GOLDEN / "md5.json").read_bytes())["outputs"]["models/model.joblib"]
+    story = (ROOT / "docs/which-model.md").read_text(encoding="utf-8")
+    assert story.count(f"md5          {md5}\n") == 2 and f"{md5[:12]} → " in story
+
+
 @pytest.mark.parametrize("path", re.findall(r"\]\(<?((?!http)[^)>]+)>?\)", README))
 def test_linked_file_exists(path):
     assert (ROOT / path).is_file()
