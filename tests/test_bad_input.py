@@ -54,6 +54,7 @@ PARAMS = {
         "hist_gradient_boosting": {},
         "sgd": {},
     },
+    "card": {"intended_use": "Test.", "not_for": "Anything else."},
 }
 
 
