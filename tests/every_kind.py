@@ -69,6 +69,7 @@ def make(folder: Path, values: dict, rows: str) -> None:
     """Run the four stages in `folder`, which must not exist."""
     (folder / RAW).parent.mkdir(parents=True)
     (folder / RAW).write_text(rows, encoding="utf-8")
+    (folder / "requirements.lock").write_bytes(Path("requirements.lock").read_bytes())
     # YAML takes JSON.
     (folder / "params.yaml").write_text(json.dumps(values), encoding="utf-8")
     with contextlib.chdir(folder), contextlib.redirect_stdout(sys.stderr):

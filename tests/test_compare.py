@@ -1,5 +1,6 @@
 """`exact compare`: what changed between two versions, and what it did, on real models."""
 
+import csv
 import json
 import re
 import shutil
@@ -35,6 +36,7 @@ def version(project, tag: str, message: str) -> str:
 def story(built, tmp_path_factory) -> Project:
     """Three versions: the second has other data and another estimator, the third other code."""
     project = built.copy(tmp_path_factory.mktemp("story") / "altruism")
+    shutil.rmtree(project.root / ".dvc/tmp/exact", ignore_errors=True)
     project.run("git", "branch", "--move", "main")
     project.run("git", "tag", "--annotate", "--message", "First", V1)
     held_out = {
@@ -192,6 +194,78 @@ for pair in [("b", "c"), ("c", "b"), ("a", "c")]:
     ]
 
 
+def test_the_same_rows_in_a_file_of_another_kind(story, tmp_path):
+    """And in git instead of DVC, which is data all the same."""
+    clone = another(story, tmp_path)
+    found = rows(clone)
+    columns = dict.fromkeys(key for row in found for key in row)
+    with open(clone.root / "data/raw/rows.csv", "w", newline="", encoding="utf-8") as file:
+        lines = csv.writer(file)
+        lines.writerow(columns)
+        for row in found:
+            cells = [row.get(key) for key in columns]
+            lines.writerow(
+                ["" if v is None else v if isinstance(v, str) else json.dumps(v) for v in cells]
+            )
+    clone.run("git", "rm", "--quiet", f"{RAW}.dvc")
+    clone.replace("params.yaml", RAW, "data/raw/rows.csv")
+    clone.run("git", "add", "--force", "data/raw/rows.csv")
+    clone.commit("CSV, in git")
+    known = compared(story, cwd=clone.root)["data"]
+    assert {*known["files"]} == {RAW, "data/raw/rows.csv"}
+    assert not any(known["rows"][key] for key in ("added", "removed", "relabelled"))
+    assert known["rows"]["values_changed"] == {}
+
+
+def test_code_that_a_stage_names_as_a_folder(story, tmp_path):
+    clone = another(story, tmp_path)
+    lock = clone.read("dvc.lock")
+    clone.write("dvc.lock", lock.replace("path: src/altruism/featurize.py", "path: src/altruism"))
+    clone.commit("A folder of code")
+    clone.replace("src/altruism/featurize.py", "The second stage", "Stage two")
+    clone.commit("Change it")
+    found = compared(story, cwd=clone.root)
+    assert {*found["code"]} == {"src/altruism/featurize.py"}
+
+
+def another(story, tmp_path) -> Project:
+    """A clone of the story with its cache, for records of a test's own."""
+    clone = Project(tmp_path / "clone")
+    story.run("git", "clone", "--quiet", story.root, clone.root)
+    settings = f"[cache]\n    dir = {story.root}/.dvc/cache\n"
+    (clone.root / ".dvc/config.local").write_text(settings)
+    clone.run = lambda *words, **more: story.run(*words, **{"cwd": clone.root, **more})
+    clone.run("dvc", "checkout", "--quiet")
+    return clone
+
+
+PLACES = ["/{outside}", "../../../../../../../..{outside}", "data/../../../{name}"]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_record_of_somebody_else_names_no_place_here(place, story, tmp_path):
+    """Neither is anything written where it says, nor read from there."""
+    clone = another(story, tmp_path)
+    outside = tmp_path / "outside.jsonl"
+    md5 = story.run("md5sum", "data/prepared/test.jsonl").stdout.split()[0]
+    path = place.format(outside=outside, name=outside.name)
+    path = path[1:] if path.startswith("//") else path
+    lock = clone.read("dvc.lock")
+    added = (
+        f"  odd:\n    cmd: x\n    outs:\n    - path: {path}\n      hash: md5\n      md5: {md5}\n"
+    )
+    clone.write("dvc.lock", lock + added)
+    clone.replace("params.yaml", f"file: {RAW}", f"file: {path}")
+    clone.commit("Odd")
+    for secret in (None, '{"request_id": "SECRET", "token": 1}\n'):
+        if secret:
+            outside.write_text(secret)
+        done = story.run("exact", "compare", "--json", cwd=clone.root)
+        assert "SECRET" not in done.stdout and "token" not in done.stdout
+        assert (outside.read_text() if outside.exists() else None) == secret
+    assert [p.name for p in tmp_path.iterdir() if p.name != "outside.jsonl"] == ["clone"]
+
+
 # -- what may be compared
 
 
@@ -326,6 +400,21 @@ def test_the_log_knows_what_was_verified(story):
     found = json.loads(story.run("exact", "compare", "--log", "--json").stdout)
     assert [one["version"] for one in found] == [V3, V2, V1]
     assert found[0]["verified"]["verdict"] == "identical" and found[1]["verified"] is None
+
+
+def test_each_model_has_releases_of_its_own(story, tmp_path):
+    clone = another(story, tmp_path)
+    clone.run("git", "tag", "--annotate", "--message", "x", "burger@v1.0.0")
+    clone.run("git", "tag", "--annotate", "--message", "x", "elsewhere=altruism@v9.0.0")
+    told = clone.run("exact", "compare", "--log").stdout.splitlines()
+    (burger,) = [line for line in told if line.startswith("burger@v1.0.0")]
+    assert "the first release" in burger and "elsewhere" not in "\n".join(told)
+
+
+def test_log_takes_no_names(story):
+    for words in (["--log", "HEAD"], ["--log", "--html", "x.html"]):
+        done = story.run("exact", "compare", *words, check=False)
+        assert done.returncode == 2 and "--log takes neither names nor --html" in done.stderr
 
 
 def test_without_a_release(built):

@@ -118,15 +118,18 @@ def twin(tmp_path_factory):
     folder = tmp_path_factory.mktemp("exactness")
     names = {"project_name": "Zweites Büro", "project_slug": "other-2", "package_name": "bureau"}
     project = Project(bake(folder, **names, description="Another one", author="O'Brien 李明"))
+    # The card says what the model is for, and which file of data it is from.
+    use = "Predicts whether a request for a free pizza succeeds."
+    project.replace("params.yaml", 'intended_use: "Another one."', f'intended_use: "{use}"')
     project.run("make")
     return project
 
 
-def assert_exact(project) -> None:
+def assert_exact(project, but: str | None = None) -> None:
     """Every output is the golden one; the first in the order of the stages is named first."""
     found, wanted = md5s(project), golden()["outputs"]
     assert found.keys() == wanted.keys(), RENEW
-    assert [name for name in found if found[name] != wanted[name]] == [], RENEW
+    assert [name for name in found if found[name] != wanted[name] and name != but] == [], RENEW
 
 
 def empty(project) -> None:
@@ -196,7 +199,8 @@ def test_with_rows_and_keys_in_another_order(twin):
         run_stages(twin)
     finally:
         twin.write(RAW, before)
-    assert_exact(twin)
+    # Which names the hash of the file.
+    assert_exact(twin, but="reports/model_card.md")
 
 
 def as_stranger(*words) -> list[str]:

@@ -170,27 +170,19 @@ def branch(project: Project) -> None:
     param("features", "numeric", "standard")(project)
 
 
-def settle(project: Project) -> None:
-    """End a conflict as a person would: only what `make` writes anew is in it, so take one side."""
-    left = project.run("git", "diff", "--name-only", "--diff-filter=U").stdout.split()
-    assert "dvc.lock" in left and {*left} <= {"dvc.lock", METRICS}
-    project.run("git", "checkout", "--ours", "--", *left)
-
-
 def merge(project: Project) -> None:
-    assert project.run("git", "merge", BRANCH, check=False).returncode == 1
-    settle(project)
+    """Without a commit, since what both sides changed is made anew before it is recorded."""
+    done = project.run("git", "merge", "--no-commit", BRANCH)
+    assert "dvc.lock: both sides changed" in done.stderr
 
 
-def revert(message: str, conflict: bool):
-    """Take back the commit `message`; without a conflict, git itself commits that."""
+def revert(message: str, rebuilt: bool):
+    """Take back the commit `message`; what need not be rebuilt, git itself commits."""
 
     def change(project: Project) -> None:
-        commit = commit_of(project, message)
-        done = project.run("git", "revert", "--no-edit", commit, check=False)
-        assert done.returncode == conflict, done.stderr
-        if conflict:
-            settle(project)
+        how = "--no-commit" if rebuilt else "--no-edit"
+        done = project.run("git", "revert", how, commit_of(project, message))
+        assert ("dvc.lock: both sides changed" in done.stderr) == rebuilt
 
     return change
 
@@ -233,7 +225,7 @@ HISTORY = {
     "Random forest": estimator("random_forest"),
     "Gradient boosting": estimator("hist_gradient_boosting"),
     "SGD": estimator("sgd"),
-    'Revert "SGD"': revert("SGD", conflict=False),
+    'Revert "SGD"': revert("SGD", rebuilt=False),
     "Logistic regression": estimator("logistic_regression"),
     "Rows added": more_rows,
     "Standardized numbers": branch,
@@ -258,7 +250,7 @@ HISTORY = {
     ),
     "A stage removed": no_more_stage,
     "The package renamed": other_package,
-    'Revert "An older joblib"': revert("An older joblib", conflict=True),
+    'Revert "An older joblib"': revert("An older joblib", rebuilt=True),
     "The data as CSV": as_csv,
     "More trees": both(estimator("random_forest"), param("train", "n_estimators", "250")),
 }

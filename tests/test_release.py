@@ -1,6 +1,7 @@
 """`exact release`: nothing is tagged that does not hold, whatever goes wrong and whenever."""
 
 import contextlib
+import hashlib
 import os
 import re
 import shutil
@@ -130,8 +131,9 @@ VERSIONS = {
     "latest": "is no version",
     "pizza@v1.2.3": "must name one artifact of type model, and names altruism",
     "v1.0.0": "is there already",
-    "v0.9.9": "older than the newest release",
-    "v1.0.0-rc.1": "older than the newest release",
+    "v0.9.9": "not newer than the newest release",
+    "v1.0.0-rc.1": "not newer than the newest release",
+    "v1.0.0+build": "not newer than the newest release",
 }
 
 
@@ -210,17 +212,95 @@ def test_an_object_that_is_damaged_on_the_remote(damage, ready):
 def test_a_remote_that_cannot_be_reached(ready):
     store = ready.root.parent / "altruism-store"
     store.rename(store.with_name("gone"))
-    assert "remote" in refused(ready, "v1.0.0")
+    assert "the DVC remote's folder is not there" in refused(ready, "v1.0.0")
     store.with_name("gone").rename(store)
 
 
-def test_a_clone_that_would_not_hold_what_is_pushed(ready):
-    """The commit is right here, where .git/info/attributes is not what a clone has."""
-    ready.write(".gitattributes", "* text=auto eol=lf\nreports/metrics.json eol=crlf\n")
-    ready.commit("Other line ends")
-    ready.run("dvc", "checkout", "--quiet", check=False)
-    done = release(ready, "v1.0.0", status=1)
-    assert tags(ready) == [] and "exact: " in done.stderr
+def test_a_remote_that_the_commit_does_not_name(ready):
+    config = ready.read(".dvc/config")
+    ready.write(".dvc/config", config.replace("../../altruism-store", "/nowhere/nobody"))
+    store = ready.root.parent / "altruism-store"
+    ready.run("dvc", "remote", "modify", "--local", "storage", "url", store)
+    ready.commit("Another address")
+    told = refused(ready, "v1.0.0")
+    (ready.root / ".dvc/config.local").unlink()
+    assert "the commit's .dvc/config has another DVC remote than is used here (storage)" in told
+
+
+def test_what_opens_the_remote_is_no_matter_of_the_commit(ready):
+    ready.run("dvc", "remote", "modify", "--local", "storage", "verify", "true")
+    release(ready, "v1.0.0")
+    (ready.root / ".dvc/config.local").unlink()
+
+
+def test_a_model_that_no_stage_makes(ready):
+    ready.replace("dvc.yaml", "    path: models/model.joblib", "    path: models/none.joblib")
+    ready.commit("A model that is not there")
+    assert "is models/none.joblib, and no stage makes that" in refused(ready, "v1.0.0")
+
+
+ARTIFACTS = ["artifacts: [1]\n", "artifacts: {altruism: 5}\n", "artifacts: 7\n", ""]
+
+
+@pytest.mark.parametrize("text", ARTIFACTS)
+def test_a_pipeline_that_names_no_model(text, ready):
+    pipeline = ready.read("dvc.yaml")
+    ready.write("dvc.yaml", pipeline[: pipeline.index("artifacts:")] + text)
+    ready.commit("No model")
+    assert "must name one artifact of type model" in refused(ready, "v1.0.0")
+
+
+# What the checks before the clone would find, so that the last one must.
+UNSEEN = """
+import sys
+from exact import release
+release.check_clean = release.check_stored = release.check_rebuilt = lambda *words: "unseen"
+sys.argv = ["exact", "release", "v1.0.0"]
+from exact.cli import main
+sys.exit(main())
+"""
+
+
+def test_a_clone_that_cannot_pull(ready):
+    place(ready).unlink()
+    done = ready.run("python", "-c", UNSEEN, check=False)
+    assert done.returncode == 1 and tags(ready) == []
+    assert "a new clone cannot pull it: " in done.stderr
+
+
+def test_a_clone_that_gets_other_bytes(ready):
+    # Of a remote without `verify`, DVC believes a file that nobody may write.
+    ready.run("dvc", "remote", "modify", "storage", "verify", "false")
+    ready.commit("Trust the remote")
+    there = place(ready)
+    there.chmod(0o644)
+    there.write_bytes(b"other")
+    there.chmod(0o444)
+    done = ready.run("python", "-c", UNSEEN, check=False)
+    assert done.returncode == 1 and tags(ready) == []
+    assert f"a new clone gets other bytes for {MODEL}" in done.stderr
+
+
+def test_what_is_not_to_be_pushed_stays_here(ready):
+    (ready.root / "private.txt").write_text("secret")
+    ready.run("dvc", "add", "--quiet", "private.txt")
+    ready.write("private.txt.dvc", ready.read("private.txt.dvc") + "  push: false\n")
+    ready.commit("Something private")
+    ready.run("make", "push")
+    store = ready.root.parent / "altruism-store"
+    secret = hashlib.md5(b"secret").hexdigest()
+    assert not list(store.rglob(secret[2:]))
+    told = refused(ready, "v1.0.0")
+    assert "private.txt is kept from the remote (push: false)" in told
+
+
+def test_a_tag_made_by_hand_is_rebuilt_before_it_gets_a_stage(ready):
+    ready.write("reports/roc.csv", "false_positive_rate,true_positive_rate\n0,0\n1,1\n")
+    ready.run("dvc", "commit", "--force", "--quiet")
+    ready.commit("Prettier")
+    ready.run("make", "push")
+    ready.run("git", "tag", "--annotate", "--message", "by hand", TAG)
+    assert "the rebuild is not identical" in refused(ready, "v1.0.0", "--stage", "prod")
 
 
 # -- tags of others
@@ -231,7 +311,7 @@ def test_a_clone_without_tags_does_not_give_a_version_twice(ready):
     ready.run("git", "push", "--quiet", "origin", TAG)
     ready.run("git", "tag", "--delete", TAG)
     assert f"{TAG} is there already" in refused(ready, "v1.0.0")
-    assert "older than the newest release, v1.0.0" in refused(ready, "v0.1.0")
+    assert "not newer than the newest release, v1.0.0" in refused(ready, "v0.1.0")
 
 
 def test_a_tag_that_was_moved(ready):
@@ -373,6 +453,14 @@ def test_a_file_that_is_nowhere_is_told_by_make_push(ready):
     here.unlink(missing_ok=True)
     here.write_bytes(content)
     ready.run("make", "push")
+
+
+def test_hooks_that_other_projects_use(ready, tmp_path):
+    ready.run("git", "config", "core.hooksPath", tmp_path)
+    done = ready.run("make", "hooks", check=False)
+    ready.run("git", "config", "--unset", "core.hooksPath")
+    assert done.returncode and "whose hooks other projects may use" in done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_hook_of_somebody_else_stays(ready):

@@ -3,9 +3,11 @@
 Most histories here are made of records alone, since nothing is built from them.
 """
 
+import datetime
 import hashlib
 import json
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -135,6 +137,42 @@ def test_a_branch_that_was_deleted_but_its_tag_kept(records):
     assert "no commit here names" in records.which(md5("idea"), 1).stdout
 
 
+def test_a_commit_that_a_branch_goes_on_from_is_kept(records):
+    records.model("old")
+    records.model("new")
+    records.git("branch", "older", "HEAD^")
+    told = records.which(md5("old")).stdout
+    assert "branches main, older" in told and "kept by" not in told
+
+
+def test_of_another_project_in_the_same_repository(built, tmp_path):
+    one = Records(built, tmp_path / "top", "one")
+    one.model("of one")
+    other = Records(built, tmp_path / "unused", "two")
+    other.root, other.home = one.root, one.root / "two"
+    shutil.copytree(one.home, other.home)
+    other.model("of two")
+    told = one.which(md5("of two")).stdout
+    assert "project      that in two/ of this repository; go there first" in told
+    assert "project  " not in other.which(md5("of two")).stdout
+    file = tmp_path / "two.joblib"
+    file.write_text("of two")
+    done = one.run("exact", "compare", file, "HEAD", cwd=one.home, check=False)
+    assert (
+        done.returncode == 2
+        and "is of another project, whose record is two/dvc.lock" in done.stderr
+    )
+
+
+def test_a_model_made_many_times_is_told_in_a_few_lines(records):
+    for number in range(12):
+        records.model("again", f"Made {number}")
+        records.model(f"between {number}")
+    told = records.which(md5("again")).stdout
+    assert told.count("Made ") == 8 and "4 more commits (--json lists them)" in told
+    assert len(records.known("again")["made"]) == 12
+
+
 def test_what_only_the_reflog_holds_says_how_to_keep_it(records):
     records.model("base")
     lost = records.model("lost")
@@ -223,12 +261,19 @@ def test_the_first_characters_of_a_hash(count, records):
 def test_a_data_set_is_one_of_its_dvc_file(records):
     records.model("model", data="these rows")
     (one,) = json.loads(records.which(md5("these rows"), 0, "--json").stdout)["made"]
-    record = "data/raw/rows.csv.dvc"
-    assert {"record": record, "role": "data", "path": "rows.csv"} in one["as"]
-    assert "data set of data/raw/rows.csv.dvc" in records.which(md5("these rows")).stdout
+    record, path = "data/raw/rows.csv.dvc", "data/raw/rows.csv"
+    assert one["as"][0] == {"record": record, "role": "data", "path": path}
+    assert one["as"][1] == {"record": "dvc.lock", "role": "input", "stage": "train", "path": path}
+    assert (
+        one["folder"] == "" and one["python"] == "3.11" and one["data"] == {path: md5("these rows")}
+    )
+    told = records.which(md5("these rows")).stdout
+    assert f"{path}, data set of {record}" in told and "Python 3.11" in told
 
 
 REFUSED = {
+    "": "there is no file , and it is no md5",
+    "no\033]0;x\007": "there is no file no\\x1b]0;x\\x07",
     "xyz": "there is no file xyz, and it is no md5",
     "abc": "there is no file abc, and it is no md5",
     "f" * 33: "and it is no md5",
@@ -263,6 +308,46 @@ def test_broken_records_are_no_obstacle(records):
     records.commit("Broken")
     assert made(records.known("good")) == ["good"]
     assert records.which(md5("odd")).stdout  # It is named there, though not as anything.
+
+
+ODD = {
+    "dvc.lock": [
+        "stages: {1: 2, train: [3]}",
+        "[" * 5000,
+        "stages: {a: {outs: [{path: x, md5: }]}}",
+    ],
+    "dvc.yaml": ["[1]", "stages: [1]", "stages: {train: {metrics: 5, outs: [{}]}}", "[" * 5000],
+    "params.yaml": ["when: 2013-07-01", "[", "7"],
+}
+
+
+@pytest.mark.parametrize(("name", "text"), [(n, t) for n, texts in ODD.items() for t in texts])
+def test_odd_files_are_no_obstacle(name, text, records):
+    records.model("good", when=datetime.date(2013, 7, 1))
+    records.write(name, text)
+    records.write("data/raw/odd\nname.dvc", "outs: [{md5: 1, path: odd}]")
+    records.commit("Odd")
+    assert made(records.known("good")) == ["good"]
+    records.which(md5("good"))
+    for words in (["HEAD^", "HEAD"], ["HEAD", "HEAD^", "--json"], ["--log"]):
+        done = records.run("exact", "compare", *words, cwd=records.home)
+        assert "Traceback" not in done.stderr
+
+
+SETTINGS = ["column.ui=always", "log.showSignature=true", "color.ui=always", "core.quotePath=true"]
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_settings_of_the_user_change_nothing(setting, records):
+    records.model("one")
+    records.git("tag", "--annotate", "--message", "x", "altruism@v1.0.0")
+    records.model("two")
+    records.git("tag", "--annotate", "--message", "x", "altruism@v1.1.0")
+    wanted = records.which(md5("one")).stdout
+    logged = records.run("exact", "compare", "--log", cwd=records.home).stdout
+    records.git("config", *setting.split("="))
+    assert records.which(md5("one")).stdout == wanted and logged.count("altruism@v") >= 2
+    assert records.run("exact", "compare", "--log", cwd=records.home).stdout == logged
 
 
 def test_a_terminal_gets_text_alone(records):
@@ -316,9 +401,30 @@ def test_a_model_that_was_saved_anew_is_found_by_its_arrays(built, saved):
     assert done.returncode == 1 and "no commit here names this file" in done.stdout
     assert "its fitted arrays are those of this model" in done.stdout
     assert MODEL in done.stdout
+    head = built.run("git", "rev-parse", "--short=12", "HEAD").stdout.strip()
+    assert f"committed    {head}" in done.stdout
     done = built.run("exact", "which", saved / "again.joblib", "--json", check=False)
     (same,) = json.loads(done.stdout)["same_model"]
     assert same["made"][0]["as"][0]["path"] == MODEL
+
+
+def test_a_model_that_was_tracked_by_hand_is_compared_too(built, saved, tmp_path):
+    project = built.copy(tmp_path / "altruism")
+    shutil.copy(saved / "other.joblib", project.root / "old model.pkl")
+    project.run("dvc", "add", "--quiet", "old model.pkl")
+    project.commit("A pickle from a bucket")
+    code = "import joblib, sys; joblib.dump(joblib.load(sys.argv[1]), sys.argv[2], compress=1)"
+    project.run("exact", "run", "python", "-c", code, saved / "other.joblib", tmp_path / "x")
+    done = project.run("exact", "which", tmp_path / "x", check=False)
+    assert "old model.pkl, data set of old model.pkl.dvc" in done.stdout
+    # What only the remote has is asked for by an option.
+    project.run("make", "push")
+    shutil.rmtree(project.root / ".dvc/cache/files")
+    done = project.run("exact", "which", tmp_path / "x", check=False)
+    assert "0 of 4 recorded models were compared with it; --fetch looks" in done.stdout
+    done = project.run("exact", "which", tmp_path / "x", "--fetch", check=False)
+    assert "old model.pkl, data set of" in done.stdout
+    assert not (project.root / ".dvc/cache/files").exists()
 
 
 def test_a_model_with_other_arrays_is_not(built, saved):

@@ -52,14 +52,31 @@ class Store:
                     raise Refused(f"the DVC remote cannot be opened: {error}") from error
             return self._remotes[name]
 
+    def reachable(self) -> bool:
+        """Whether the default remote is no folder of this machine, or one that is there."""
+        odb = self.remote()
+        return odb.fs.protocol != "local" or Path(odb.path).parents[1].is_dir()
+
     def configure(self, clone: Path) -> None:
         """Give a clone of the project at `clone` this one's remotes, and a cache of its own.
 
-        Their addresses may be paths from here, and what opens them is in no commit.
+        Their addresses may be paths from here, and what opens them is in no commit. Refused
+        where the commit's own configuration has another address.
         """
         from dvc.config import Config
 
-        with Config(str(clone / ".dvc")).edit("local") as local:
+        config = Config(str(clone / ".dvc"))
+        committed = config.load_one("repo")
+        own = self._repo.config.load_one("repo")
+        default = committed.get("core", {}).get("remote")
+        found = self._repo.config["core"].get("remote")
+        for name in {default, found, *committed["remote"]}:
+            here = self._repo.config["remote"].get(name, {}).get("url")
+            theirs = own["remote"].get(name, {}).get("url")
+            if default != found or here != theirs or name not in committed["remote"]:
+                told = f"the commit's .dvc/config has another DVC remote than is used here ({name})"
+                raise Refused(f"{told}, so no clone would find it; commit the address there")
+        with config.edit("local") as local:
             local["remote"] = {name: {**told} for name, told in self._repo.config["remote"].items()}
             local["core"] = {"remote": self._repo.config["core"].get("remote")}
             local["cache"] = {"dir": str(clone / ".dvc/cache"), "type": "copy"}

@@ -4,7 +4,7 @@ import base64
 from collections.abc import Callable, Iterator
 from html import escape
 
-from exact.changes import MISSING, Side, shown
+from exact.changes import MISSING, Side, answer, shown
 from exact.run import Refused
 
 PICTURES = {
@@ -118,10 +118,7 @@ def flips(found: dict, names: list[str]) -> str:
 
 def flipped(row: dict) -> str:
     """A row of the table."""
-    answers = [
-        f"{predicted} ({score if isinstance(score, dict) else f'{score:.3f}'})"
-        for predicted, score in zip(row["predicted"], row["score"], strict=True)
-    ]
+    answers = [answer(row, 0), answer(row, 1)]
     label = " → ".join(dict.fromkeys(map(shown, row["label"])))
     cells = "".join(f"<td>{escape(cell)}</td>" for cell in (row["id"], label, *answers))
     return f'<tr>{cells}<td class="text">{escape(row["text"])}</td></tr>'

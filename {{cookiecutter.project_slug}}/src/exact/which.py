@@ -1,4 +1,4 @@
-"""`exact which FILE|MD5`: every commit that names a file by its hash, and how to get it back.
+"""`exact which FILE|MD5|IMAGE`: every commit that names a file by its hash, and how to get it back.
 
 FILE may lie anywhere, and `-` is standard input; of a hash, the first characters do. The exit
 status is 0 when a commit names it, 1 when none does, and 2 when that cannot be told.
@@ -7,6 +7,7 @@ status is 0 when a commit names it, 1 when none does, and 2 when that cannot be 
 import argparse
 import hashlib
 import json
+import os
 import re
 import shlex
 import shutil
@@ -19,19 +20,19 @@ from exact import differ, git, history
 from exact.history import Found, Records
 from exact.inert import Unreadable
 from exact.objects import BLOCK, Store
+from exact.rebuild import parsed
 from exact.run import Refused, project_root
 from exact.show import SHORT, plain
 
 HASH = re.compile(r"([0-9a-f]{4,32})(\.dir)?")
-# A path in a record whose file may be a model, and its md5.
-MODEL = re.compile(
-    rb"path: (\S+\.(?:joblib|pkl|pickle|sav|model))\n(?:\s+hash: md5\n)?\s+md5: ([0-9a-f]{32})\b"
-)
+# A container image by tag, digest or id; a file may be called so, too, and comes first.
+IMAGE = re.compile(r"[\w./-]+(:[\w.-]+)?(:|@sha256:)[\w.-]+")
+SUFFIXES = (".joblib", ".pkl", ".pickle", ".sav", ".model")
 # Commits and hashes named in one answer.
 MOST_TOLD = 8
 
 
-def read(source: str) -> tuple[str, Path | None]:
+def read(root: Path, source: str) -> tuple[str, Path | None]:
     """The hash (or its beginning) that `source` means, and the file, if it is one.
 
     What standard input holds is copied into a file, which the caller removes.
@@ -39,16 +40,23 @@ def read(source: str) -> tuple[str, Path | None]:
     path = Path(source)
     if source == "-":
         with tempfile.NamedTemporaryFile(prefix="exact-", delete=False) as file:
-            shutil.copyfileobj(sys.stdin.buffer, file, BLOCK)
+            try:
+                shutil.copyfileobj(sys.stdin.buffer, file, BLOCK)
+            except BaseException:
+                Path(file.name).unlink()
+                raise
         path = Path(file.name)
-    elif path.is_dir():
+    elif source and path.is_dir():
         raise Refused(f"{source} is a folder; give a file, or the md5 that DVC records of a folder")
-    elif not path.exists():
+    elif not source or not path.exists():
         if HASH.fullmatch(source.lower()):
             return source.lower(), None
-        raise Refused(
-            f"there is no file {source}, and it is no md5 (4 to 32 of 0-9 and a-f) either"
-        )
+        if IMAGE.fullmatch(source):
+            from exact.image import identified
+
+            return identified(root, source), None
+        kinds = "no md5 (4 to 32 of 0-9 and a-f) and no image (name:tag) either"
+        raise Refused(f"there is no file {source}, and it is {kinds}")
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "md5").hexdigest(), path
 
@@ -56,9 +64,11 @@ def read(source: str) -> tuple[str, Path | None]:
 def story(root: Path, commit: str, paths: list[str], md5: str) -> dict:
     """What the records `paths` of `commit` tell of `md5`: who made it, from what, how it does."""
     named = [role for path in paths for role in history.roles(root, commit, path, md5)]
-    record = named[0]["record"] if named else paths[0]
     locks = [path for path in paths if PurePosixPath(path).name == history.LOCK]
-    inside = record.removesuffix(history.LOCK) if locks else git.prefix(root)
+    inside = locks[0].removesuffix(history.LOCK) if locks else git.prefix(root)
+    for role in named:
+        if role["role"] == "data":
+            role["path"] = role["path"].removeprefix(inside)
     records = Records.of(root, commit, inside)
     stages = [role["stage"] for role in named if role["role"] == "output"]
     upstream = [name for stage in stages for name in records.upstream(stage)]
@@ -81,11 +91,15 @@ def story(root: Path, commit: str, paths: list[str], md5: str) -> dict:
     }
 
 
-def answer(root: Path, found: Found) -> dict:
-    """All that is known of a hash that commits name, as JSON has it."""
+def answer(root: Path, found: Found, stories: int | None = None) -> dict:
+    """All that is known of a hash that commits name, as JSON has it; the first `stories` whole."""
+    made = list(found.made.items())
     return {
         "md5": found.md5,
-        "made": [story(root, commit, paths, found.md5) for commit, paths in found.made.items()],
+        "here": git.prefix(root),
+        "made": [story(root, commit, paths, found.md5) for commit, paths in made[:stories]],
+        "others": [history.person(root, commit) for commit, _ in made[:MOST_TOLD][1:]],
+        "count": len(made),
         "commits": found.commits,
         "branches": found.branches,
         "tags": found.tags,
@@ -101,15 +115,15 @@ def told(known: dict) -> Iterator[tuple[str, str]]:
     best = known["made"][0]
     role = (best["as"] or [{"role": "unknown", "path": "."}])[0]
     yield from identity(known, best)
-    for other in known["made"][1:MOST_TOLD]:
+    for other in known["others"]:
         yield "also", commit_line(other)
-    if len(known["made"]) > MOST_TOLD:
-        yield "also", f"{len(known['made']) - MOST_TOLD} more commits (--json lists them)"
+    if known["count"] > MOST_TOLD:
+        yield "also", f"{known['count'] - MOST_TOLD} more commits (--json lists them)"
     for path, values in best["metrics"].items():
-        numbers = {k: v for k, v in values.items() if isinstance(v, int | float) and v is not True}
+        numbers = {k: v for k, v in values.items() if type(v) in (int, float)}
         yield "metrics", ", ".join(f"{k} {v}" for k, v in numbers.items()) or path
     for section, values in best["parameters"].items():
-        yield "parameters", f"{section}: {json.dumps(values, ensure_ascii=False)}"
+        yield "parameters", f"{section}: {json.dumps(values, ensure_ascii=False, default=str)}"
     for path, md5 in best["data"].items():
         yield "data", f"{path} {md5[:SHORT]}"
     environment = [f"{name} {md5[:SHORT]}" for name, md5 in best["environment"].items()]
@@ -118,6 +132,8 @@ def told(known: dict) -> Iterator[tuple[str, str]]:
     word, path = shlex.quote(revision), shlex.quote(role["path"])
     if not known["branches"] and not known["tags"]:
         yield "kept by", f"no branch or tag; `git branch kept {revision}` saves it from git's gc"
+    if best["folder"] != known["here"]:
+        yield "project", f"that in {best['folder'] or '.'} of this repository; go there first"
     yield "recover", f"git checkout {word} && make pull"
     if role["role"] == "output":
         yield "", f"dvc get . {path} --rev {word} --out recovered   (this file alone)"
@@ -127,11 +143,11 @@ def told(known: dict) -> Iterator[tuple[str, str]]:
 def identity(known: dict, best: dict) -> Iterator[tuple[str, str]]:
     """What it is, who committed it and when, and where it is."""
     for role in best["as"][:MOST_TOLD]:
-        where = f"{best['folder']}{role['path']}"
+        where = role["path"]
         kinds = {
             "output": f"{where}, output of stage {role.get('stage')}",
             "input": f"{where}, input of stage {role.get('stage')}",
-            "data": f"{role['path']}, data set of {role['record']}",
+            "data": f"{where}, data set of {role['record']}",
         }
         yield "file", kinds[role["role"]]
     if not best["as"]:
@@ -168,31 +184,45 @@ def text_of(known: dict) -> str:
 # -- when no commit names it
 
 
-def nearest(root: Path, path: Path) -> tuple[list[dict], str]:
-    """The commits whose model has the same fitted arrays as `path`, and what was looked at."""
+def nearest(root: Path, path: Path, fetch: bool) -> tuple[list[dict], str]:
+    """The commits whose model has the same fitted arrays as `path`, and what was looked at.
+
+    What is in no cache is looked at only with `fetch`.
+    """
     try:
         given = differ.read(path)
     except (Unreadable, OSError) as error:
         return [], f"it cannot be compared with the recorded models ({error})"
     blobs = history.records(root)
-    models: dict[str, set[str]] = {}
-    for line, text in history.contents(root, blobs):
-        for _, md5 in MODEL.findall(text):
-            models.setdefault(md5.decode(), set()).add(line.split()[0].decode())
+    found = models(root, blobs)
     store, absent, same = Store(root), 0, []
     with tempfile.TemporaryDirectory(prefix="exact-") as folder:
-        for md5, hit in models.items():
+        for md5, hit in found.items():
             copy = Path(folder) / "model"
-            try:
-                store.fetch(md5, copy)
-            except Refused:
+            odbs = [store.cache, *([store.remote()] if fetch and store.remote() else [])]
+            if not any(store.copied(odb, md5, copy) == "intact" for odb in odbs):
                 absent += 1
-                continue
-            if same_values(given, copy):
-                same.append(answer(root, history.where(root, md5, {b: blobs[b] for b in hit})))
-    looked = f"{len(models) - absent} of {len(models)} recorded models were compared with it"
-    more = f"; the other {absent} are in neither the cache nor the remote" if absent else ""
+            elif same_values(given, copy):
+                known = history.where(root, md5, {blob: blobs[blob] for blob in hit})
+                same.append(answer(root, known))
+    looked = f"{len(found) - absent} of {len(found)} recorded models were compared with it"
+    more = "; --fetch looks on the remote for the rest" if absent and not fetch else ""
     return same, looked + more
+
+
+def models(root: Path, blobs: dict[str, set[str]]) -> dict[str, set[str]]:
+    """The md5 of each file that may be a model, to those of the records `blobs` that name it."""
+    found: dict[str, set[str]] = {}
+    for line, text in history.contents(root, blobs):
+        blob = line.split()[0].decode()
+        pairs = history.locked(text)
+        if any(name.endswith(".dvc") for name in blobs[blob]):
+            outs = history.listed(parsed(text), "outs")
+            pairs = [(out["path"], str(out.get("md5"))) for out in outs]
+        for name, md5 in pairs:
+            if name.endswith(SUFFIXES) and HASH.fullmatch(md5):
+                found.setdefault(md5, set()).add(blob)
+    return found
 
 
 def same_values(given, path: Path) -> bool:
@@ -211,15 +241,15 @@ def blind(root: Path) -> Iterator[str]:
         yield "`git fetch --all --tags` brings what others have pushed since"
 
 
-def unknown(root: Path, start: str, path: Path | None, as_json: bool) -> None:
+def unknown(root: Path, start: str, path: Path | None, arguments: argparse.Namespace) -> None:
     """Say that no commit names it, and what is nearest."""
     what = f"{'this file' if path else 'a file'} (md5 {start})" if path else f"an md5 {start}…"
     if path:
-        same, looked = nearest(root, path)
+        same, looked = nearest(root, path, arguments.fetch)
     else:
         same, looked = [], "with the file itself, a model with the same fitted arrays is found too"
-    if as_json:
-        print(json.dumps({"md5": start, "made": [], "same_model": same}, indent=2, sort_keys=True))
+    if arguments.json:
+        print(dumped({"md5": start, "made": [], "same_model": same}))
         return
     print(f"no commit here names {what}")
     for known in same:
@@ -233,10 +263,27 @@ def parser() -> argparse.ArgumentParser:
     """The command's arguments."""
     found = argparse.ArgumentParser(prog="exact which", description=__doc__.partition("\n\n")[0])
     found.add_argument(
-        "file", metavar="FILE|MD5", help="a file anywhere, - for standard input, an md5"
+        "file", metavar="FILE|MD5|IMAGE", help="a file anywhere, - for standard input, an md5"
+    )
+    found.add_argument(
+        "--fetch", action="store_true", help="compare with models that only the remote has, too"
     )
     found.add_argument("--json", action="store_true", help="all that is known, as JSON")
     return found
+
+
+def dumped(value: object) -> str:
+    """JSON; what YAML knows and JSON does not, a date, is text."""
+    return json.dumps(value, ensure_ascii=False, indent=2, default=str)
+
+
+def ended(error: Exception) -> int:
+    """The status after what could not be told; who has read enough needs no word."""
+    if isinstance(error, BrokenPipeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    else:
+        print(f"exact: {plain(str(error))}", file=sys.stderr)
+    return 2
 
 
 def main(words: list[str]) -> int:
@@ -244,24 +291,22 @@ def main(words: list[str]) -> int:
     arguments = parser().parse_args(words)
     path = None
     try:
-        start, path = read(arguments.file)
         root = project_root(Path.cwd()).resolve()
+        start, path = read(root, arguments.file)
         found = history.search(root, start)
         if not found:
-            unknown(root, start, path, arguments.json)
+            unknown(root, start, path, arguments)
             return 1
         if len(found) > 1:
             names = ", ".join(sorted(one.md5 for one in found)[:MOST_TOLD])
             raise Refused(
                 f"{len(found)} recorded hashes begin with {start}: {names}; give more of it"
             )
-        known = answer(root, found[0])
-        dumped = json.dumps(known, ensure_ascii=False, indent=2, sort_keys=True)
-        print(dumped if arguments.json else text_of(known))
+        known = answer(root, found[0], None if arguments.json else 1)
+        print(dumped(known) if arguments.json else text_of(known), flush=True)
         return 0
     except (Refused, OSError) as error:
-        print(f"exact: {error}", file=sys.stderr)
-        return 2
+        return ended(error)
     finally:
         if arguments.file == "-" and path:
             path.unlink()

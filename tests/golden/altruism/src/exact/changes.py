@@ -4,18 +4,19 @@ Nothing is rebuilt: all of it is read from git, and from the cache or the remote
 """
 
 import csv
+import hashlib
 import io
 import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from exact import git, history
 from exact.history import Records
 from exact.judge import looked_up
 from exact.objects import Store
-from exact.rebuild import outputs, parsed
+from exact.rebuild import outputs, overlap, parsed
 from exact.run import LOCKED, Refused
 
 METRICS = "reports/metrics.json"
@@ -59,8 +60,9 @@ class Side:
         text = git.content(self.root, self.commit, path)
         if text is None and not md5:
             return None
-        copy = self.place / (md5 or self.commit) / path
-        copy.parent.mkdir(parents=True, exist_ok=True)
+        # Under a name of our own, for the commit may be anybody's, and name any place.
+        name = hashlib.sha256(f"{md5 or self.commit} {path}".encode()).hexdigest()
+        copy = self.place / (name + PurePosixPath(path).suffix)
         if text is not None:
             copy.write_bytes(text)
         elif not copy.exists():
@@ -69,6 +71,15 @@ class Side:
             except Refused as refusal:
                 raise Refused(f"{path} of {self.name} cannot be had: {refusal}") from refusal
         return copy
+
+    def raw_hashes(self) -> dict[str, str]:
+        """Path to md5 of what .dvc files track, and of the raw file where git itself has it."""
+        found = {path: md5 for path, (md5, _) in self.records.data.items()}
+        name = looked_up(self.records.params, "data.file")
+        text = git.content(self.root, self.commit, name) if isinstance(name, str) else None
+        if text is not None and name not in found:
+            found[name] = hashlib.md5(text, usedforsecurity=False).hexdigest()
+        return found
 
     def lines(self, path: str) -> dict[str, dict]:
         """The rows of a file that a stage wrote, by their id; empty where there is none."""
@@ -109,15 +120,11 @@ def side(one: Side) -> dict:
 
 def data(a: Side, b: Side) -> dict:
     """Rows, labels and columns of the raw data, and which of the rows are held out."""
-    before, after = ({**one.records.data} for one in (a, b))
-    files = {}
-    for path in sorted({*before, *after}):
-        hashes = [one.get(path, (None,))[0] for one in (before, after)]
-        if hashes[0] != hashes[1]:
-            files[path] = hashes
-    found = {"files": files}
+    hashes = [one.raw_hashes() for one in (a, b)]
+    found = {"files": differing(*hashes)}
     names = [looked_up(one.records.params, "data.file") for one in (a, b)]
-    if all(names) and a.records.md5(names[0]) != b.records.md5(names[1]):
+    before, after = (one.get(name) for one, name in zip(hashes, names, strict=True))
+    if before and after and before != after:
         found["rows"] = rows(raw(a, names[0]), raw(b, names[1]), b)
     if a.records.md5(HELD_OUT) != b.records.md5(HELD_OUT):
         found["held_out"] = moved(a, b)
@@ -139,7 +146,14 @@ def raw(one: Side, name: str) -> dict[str, dict]:
     else:
         found = map(json.loads, filter(None, text.split("\n")))
     column = looked_up(one.records.params, "data.id")
-    return {str(row[column]): row for row in found}
+    return {str(row[column]): {key: as_text(value) for key, value in row.items()} for row in found}
+
+
+def as_text(value: object) -> str:
+    """A value as CSV would have it, so that it is the same in a file of another kind."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def rows(before: dict, after: dict, b: Side) -> dict:
@@ -179,7 +193,7 @@ def code(a: Side, b: Side) -> dict:
     for one in (a, b):
         for stage in one.records.stages.values():
             named |= {dep["path"] for dep in stage.get("deps", [])}
-    named -= {*history.ENVIRONMENT, *a.records.data, *b.records.data}
+    others = {*history.ENVIRONMENT, *a.raw_hashes(), *b.raw_hashes()}
     words = ["diff", "--numstat", "-z", "-M", "--relative", a.commit, b.commit, "--", "."]
     fields = iter(git.git(a.root, *words).split("\0"))
     found = {}
@@ -189,7 +203,7 @@ def code(a: Side, b: Side) -> dict:
         added, removed, path = told.split("\t")
         # Of a file that was renamed, both names follow.
         old, path = (path, path) if path else (next(fields), next(fields))
-        if old in named or path in named:
+        if path not in others and any(overlap(one, dep) for dep in named for one in (old, path)):
             numbers = [None if count == "-" else int(count) for count in (added, removed)]
             found[path] = {"added": numbers[0], "removed": numbers[1]}
             if old != path:
@@ -259,6 +273,10 @@ def metrics(a: Side, b: Side) -> dict:
 def flips(a: Side, b: Side) -> dict:
     """The held-out rows of both whose answer changed, by what that means."""
     before, after = a.lines(PREDICTIONS), b.lines(PREDICTIONS)
+    if not all(
+        isinstance(row.get("predicted"), str) for row in (*before.values(), *after.values())
+    ):
+        raise Refused(f"{PREDICTIONS} has answers without a `predicted`, so none can be matched")
     if not before or not after:
         without = a.name if not before else b.name
         raise Refused(f"{without} records no {PREDICTIONS}, so no rows can be matched")
@@ -311,6 +329,13 @@ def flip(before: dict, after: dict, row: dict | None, b: Side) -> dict:
     }
 
 
+def answer(row: dict, which: int) -> str:
+    """What one of the two models says of a row, and how sure it is."""
+    score, predicted = row["score"][which], row["predicted"][which]
+    score = score.get(predicted) if isinstance(score, dict) else score
+    return f"{predicted} ({score:.3f})" if isinstance(score, float | int) else f"{predicted}"
+
+
 SECTIONS = {
     "data": data,
     "code": code,
@@ -330,7 +355,7 @@ def phrase(a: Side, b: Side) -> str:
 
 def phrases(a: Side, b: Side) -> Iterator[str]:
     """The parts of `phrase`."""
-    if a.records.data != b.records.data:
+    if a.raw_hashes() != b.raw_hashes():
         yield "data"
     for name, (old, new) in list(parameters(a, b).items())[:2]:
         yield f"{name} {shown(old)} → {shown(new)}"
@@ -347,4 +372,4 @@ def phrases(a: Side, b: Side) -> Iterator[str]:
 
 def shown(value: object) -> str:
     """A parameter's value as params.yaml would have it, on one line."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

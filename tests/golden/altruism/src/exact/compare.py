@@ -4,20 +4,19 @@ A is HEAD's parent and B is HEAD unless they are named. With --log, all releases
 """
 
 import argparse
-import json
-import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
 from exact import changes, git, history, judge, page, verdicts
-from exact.changes import MISSING, Side
+from exact.changes import MISSING, Side, answer
 from exact.history import Records
 from exact.objects import Store
 from exact.processes import workplace
+from exact.rebuild import parsed
 from exact.run import Refused, project_root
 from exact.show import SHORT, plain
-from exact.which import read
+from exact.which import dumped, ended, read
 
 # Rows of each kind, and letters of each, that a terminal shows.
 MOST_ROWS = 5
@@ -33,12 +32,16 @@ def commit_of(root: Path, name: str) -> tuple[str, str]:
     except Refused:
         if not Path(name).is_file():
             raise
-    md5, _ = read(name)
+    md5, _ = read(root, name)
     found = history.search(root, md5)
     if not found:
         raise Refused(
             f"no commit here names {name}; `exact which {name}` looks for what is nearest"
         )
+    (records,) = list(found[0].made.values())[:1]
+    here = git.prefix(root)
+    if not any(record.startswith(here) for record in records):
+        raise Refused(f"{name} is of another project, whose record is {records[0]}; compare there")
     tag = next(iter(found[0].releases), None)
     commit = history.resolved(root, tag) if tag else next(iter(found[0].made))
     return f"{name} ({tag or commit[:SHORT]})", commit
@@ -62,7 +65,10 @@ def report(found: dict) -> Iterator[str]:
             yield "      it has no dvc.lock that can be read, so what it made is not known"
     for name, of in REPORTS.items():
         section = found[name]
-        lines = [section["problem"]] if "problem" in section else list(of(section))
+        try:
+            lines = [section["problem"]] if "problem" in section else list(of(section))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            lines = [f"the records cannot be understood ({error!r})"]
         yield ""
         yield name if lines else f"{name}: the same"
         yield from (f"  {line}" for line in lines)
@@ -70,8 +76,7 @@ def report(found: dict) -> Iterator[str]:
 
 def on_data(found: dict) -> Iterator[str]:
     for path, hashes in found["files"].items():
-        old, new = (md5[:SHORT] if md5 else MISSING for md5 in hashes)
-        yield f"{path}  {old} → {new}"
+        yield f"{path}  {' → '.join(str(md5)[:SHORT] for md5 in hashes)}"
     if known := found.get("rows"):
         yield f"{known['before']} rows → {known['after']}"
         for word in ("added", "removed", "relabelled"):
@@ -83,16 +88,19 @@ def on_data(found: dict) -> Iterator[str]:
         for column, count in known["values_changed"].items():
             yield f"{column}: other values in {count} rows"
     if known := found.get("held_out"):
-        yield (
-            f"the held-out set is another: {known['both']} rows in both, "
-            f"{known['only_before']} only before, {known['only_after']} only after"
-        )
-        for key, word in (
-            ("now_held_out", "trained on before"),
-            ("now_trained_on", "held out before"),
-        ):
-            if known[key]:
-                yield f"{len(known[key])} rows {key.replace('_', ' ')}, {word}: {some(known[key])}"
+        if known["only_before"] or known["only_after"]:
+            yield (
+                f"the held-out set is another: {known['both']} rows in both, "
+                f"{known['only_before']} only before, {known['only_after']} only after"
+            )
+        else:
+            yield f"the same {known['both']} rows are held out, with other content"
+        if known["now_held_out"]:
+            names = some(known["now_held_out"])
+            yield f"{len(known['now_held_out'])} rows were trained on and are held out: {names}"
+        if known["now_trained_on"]:
+            names = some(known["now_trained_on"])
+            yield f"{len(known['now_trained_on'])} rows were held out and are trained on: {names}"
 
 
 def on_code(found: dict) -> Iterator[str]:
@@ -109,7 +117,7 @@ def on_pairs(found: dict) -> Iterator[str]:
 
 def on_outputs(found: dict) -> Iterator[str]:
     for path, (old, new) in found.items():
-        yield f"{path}  {old[:SHORT]} → {new[:SHORT]}"
+        yield f"{path}  {str(old)[:SHORT]} → {str(new)[:SHORT]}"
 
 
 def on_metrics(found: dict) -> Iterator[str]:
@@ -141,13 +149,6 @@ def on_flips(found: dict) -> Iterator[str]:
             yield f"  and {len(rows) - MOST_ROWS} more (--json and --html have all)"
 
 
-def answer(row: dict, which: int) -> str:
-    """What one of the two models says of a row, and how sure it is."""
-    score, predicted = row["score"][which], row["predicted"][which]
-    score = score.get(predicted) if isinstance(score, dict) else score
-    return f"{predicted} ({score:.3f})"
-
-
 def some(names: list[str]) -> str:
     """The first of many names."""
     more = " …" if len(names) > MOST_ROWS else ""
@@ -169,32 +170,37 @@ REPORTS = {
 
 
 def log(root: Path) -> list[dict]:
-    """Each release, newest first: who, when, what changed since the one before, how good it is."""
-    found, before = [], None
+    """Each release of this project's models, newest first.
+
+    Who, when, what changed since the one before of the same model, how good it is.
+    """
+    inside = git.prefix(root).rstrip("/")
+    found, before = [], {}
     for tag in git.releases(root):
+        folder, _, model = tag.rpartition("@")[0].rpartition("=")
+        if folder != inside:
+            continue
         (one,) = sides(root, [tag], root, None)
         person = history.person(root, one.commit)
-        text = git.content(root, one.commit, changes.METRICS)
-        known = git_metrics(text)
+        known = git_metrics(git.content(root, one.commit, changes.METRICS))
         name = MAIN_METRIC if MAIN_METRIC in known else next(iter(known), None)
+        last = before.get(model)
         found.append(
             {
                 "version": tag,
                 "date": person["date"][:10],
                 "author": person["author"],
-                "changed": changes.phrase(before, one) if before else "the first release",
+                "changed": changes.phrase(last, one) if last else "the first release",
                 "metric": {name: known[name]} if name else {},
                 "verified": verdicts.last(root, one.commit),
             }
         )
-        before = one
+        before[model] = one
     return found[::-1]
 
 
 def git_metrics(text: bytes | None) -> dict:
     """The numbers of a metrics file."""
-    from exact.rebuild import parsed
-
     found = parsed(text or b"")
     flat = changes.flat(found) if isinstance(found, dict) else {}
     return {name: value for name, value in flat.items() if type(value) in (int, float)}
@@ -236,8 +242,8 @@ def parser() -> argparse.ArgumentParser:
     """The command's arguments."""
     found = argparse.ArgumentParser(prog="exact compare", description=__doc__.partition("\n\n")[0])
     add = found.add_argument
-    add("a", nargs="?", default="HEAD^", metavar="A", help="commit, tag or model file (HEAD^)")
-    add("b", nargs="?", default="HEAD", metavar="B", help="commit, tag or model file (HEAD)")
+    add("a", nargs="?", metavar="A", help="commit, tag or model file (HEAD^)")
+    add("b", nargs="?", metavar="B", help="commit, tag or model file (HEAD)")
     add("--log", action="store_true", help="all releases, a line each")
     add("--json", action="store_true", help="all that changed, as JSON")
     add("--html", type=Path, metavar="FILE", help="also write a page with both models' curves")
@@ -255,30 +261,28 @@ def show_log(root: Path, as_json: bool) -> None:
         print("there is no release yet; `exact release v1.0.0` makes the first")
 
 
-def dumped(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=2)
-
-
 def plain_lines(lines: Iterator[str]) -> str:
     return "\n".join(map(plain, lines))
 
 
 def main(words: list[str]) -> int:
     """Compare and print; the exit status is 0, or 2 when it could not be told."""
-    arguments = parser().parse_args(words)
+    options = parser()
+    arguments = options.parse_args(words)
+    if arguments.log and (arguments.html or arguments.a):
+        options.error("--log takes neither names nor --html")
     try:
         root = project_root(Path.cwd()).resolve()
         if arguments.log:
             show_log(root, arguments.json)
             return 0
         with workplace(root) as place:
-            a, b = sides(root, [arguments.a, arguments.b], place, Store(root))
+            a, b = sides(root, [arguments.a or "HEAD^", arguments.b or "HEAD"], place, Store(root))
             found = changes.changes(a, b)
             if arguments.html:
                 html = page.page(found, page.pictures(a), page.pictures(b), report)
                 arguments.html.write_text(html, encoding="utf-8", newline="\n")
-        print(dumped(found) if arguments.json else plain_lines(report(found)))
+        print(dumped(found) if arguments.json else plain_lines(report(found)), flush=True)
         return 0
     except (Refused, OSError) as error:
-        print(f"exact: {error}", file=sys.stderr)
-        return 2
+        return ended(error)

@@ -16,19 +16,26 @@ OWN = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_D
 SETTINGS = """
 core.autocrlf=false core.eol=lf core.attributesFile=.none core.sparseCheckout=false
 core.useReplaceRefs=false core.hooksPath=.none core.fsmonitor=false core.splitIndex=false
-submodule.recurse=false
+submodule.recurse=false column.ui=never log.showSignature=false log.diffMerges=separate
 """
 # How GTO names a release: the model, an @ and a semantic version.
 RELEASE = re.compile(r"[^@#]+@v\d+\.\d+\.\d+(-[\w.-]+)?(\+[\w.-]+)?")
 
 
-def command(words: tuple) -> list[str]:
-    """The whole command of `git WORDS`."""
-    settings = [word for setting in SETTINGS.split() for word in ("-c", setting)]
+def command(words: tuple, own: bool = True) -> list[str]:
+    """The whole command of `git WORDS`, with settings of our own unless it is about the user's."""
+    settings = [word for setting in SETTINGS.split() if own for word in ("-c", setting)]
     return ["git", *settings, *map(str, words)]
 
 
-def git(root: Path, *words: str | Path, text: bool = True, check: bool = True, **environ: str):
+def git(
+    root: Path,
+    *words: str | Path,
+    text: bool = True,
+    check: bool = True,
+    own: bool = True,
+    **environ: str,
+):
     """What `git WORDS` prints in the repository of `root`.
 
     Refused with its own first line where it fails, unless that is no matter (`check`).
@@ -36,7 +43,7 @@ def git(root: Path, *words: str | Path, text: bool = True, check: bool = True, *
     kept = {name: value for name, value in os.environ.items() if name not in OWN}
     try:
         done = subprocess.run(
-            command(words), cwd=root, env={**kept, **environ}, capture_output=True
+            command(words, own), cwd=root, env={**kept, **environ}, capture_output=True
         )
     except FileNotFoundError:
         raise Refused("there is no git on PATH; install it") from None

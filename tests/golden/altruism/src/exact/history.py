@@ -16,6 +16,8 @@ from exact.run import Refused
 
 LOCK = "dvc.lock"
 RECORDS = (f":(top,glob)**/{LOCK}", ":(top,glob)**/*.dvc")
+# A path in a dvc.lock and its md5.
+LOCKED = re.compile(rb"path: (.+)\n(?:\s+hash: md5\n)?\s+md5: ['\"]?([0-9a-f]{32}(?:\.dir)?)\b")
 # What every stage depends on beside its code and data.
 ENVIRONMENT = ("requirements.lock", ".python-version")
 # One line for each commit, whose fields are as few bytes as no name can hold.
@@ -28,7 +30,8 @@ class Found:
     """The commits that name a hash.
 
     `made` are those of them that do while none of their parents does, with the records that name
-    it there (path from the top of the repository), oldest first.
+    it there (path from the top of the repository), oldest first. `branches` contain one of these,
+    and `tags` are of a commit that names the hash.
     """
 
     md5: str
@@ -50,7 +53,9 @@ def records(root: Path) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for told, path in zip(listed[::2], listed[1::2], strict=False):
         _, mode, _, blob, _ = told.strip().split(" ")
-        if mode.startswith("100") and ".dvc" not in path.split("/")[:-1]:
+        # Git takes names to look up one a line.
+        usual = "\n" not in path and ".dvc" not in path.split("/")[:-1]
+        if mode.startswith("100") and usual:
             found.setdefault(blob, set()).add(path)
     return found
 
@@ -108,19 +113,20 @@ def where(root: Path, md5: str, blobs: dict[str, set[str]]) -> Found:
     for commit, files in naming.items():
         if not any(parent in naming for parent in parents[commit]):
             found.made[commit] = files
-    for name, commit in refs(root):
-        kind, _, short = name.removeprefix("refs/").partition("/")
-        if commit in naming and kind in ("heads", "remotes") and not short.endswith("/HEAD"):
-            found.branches.append(short)
-        elif commit in naming and kind == "tags":
-            found.tags.append(short)
+    holding = [f"--contains={commit}" for commit in found.made]
+    for name, _ in refs(root, *holding, "refs/heads", "refs/remotes"):
+        short = name.removeprefix("refs/").partition("/")[2]
+        found.branches += [] if short.endswith("/HEAD") else [short]
+    tags = refs(root, "refs/tags")
+    found.tags = [name.removeprefix("refs/tags/") for name, commit in tags if commit in naming]
     return found
 
 
-def refs(root: Path) -> list[tuple[str, str]]:
-    """Name and commit of each branch and tag, oldest first."""
+def refs(root: Path, *which: str) -> list[tuple[str, str]]:
+    """Name and commit of each of the references `which`, oldest first."""
     form = "%(refname)%00%(objectname)%00%(*objectname)"
-    listed = git.git(root, "for-each-ref", "--sort=creatordate", f"--format={form}").splitlines()
+    words = ["for-each-ref", "--sort=creatordate", f"--format={form}", *which]
+    listed = git.git(root, *words).splitlines()
     return [(name, peeled or commit) for name, commit, peeled in (x.split("\0") for x in listed)]
 
 
@@ -137,12 +143,13 @@ def person(root: Path, commit: str) -> dict[str, str]:
 class Records:
     """What a commit's dvc.lock and .dvc files record, and the texts beside them.
 
-    `data` is path to md5 and remote of what .dvc files track. Of files that are missing or broken
-    there is nothing.
+    `data` is path to md5 and remote of what .dvc files track, and `private` has what is not to be
+    pushed. Of files that are missing or broken there is nothing.
     """
 
     stages: dict[str, dict]
     data: dict[str, tuple[str, str | None]]
+    private: set[str]
     params: dict
     lock: str
     python: str
@@ -157,9 +164,12 @@ class Records:
 
         content = parsed(text("params.yaml"))
         stages = stages_of(git.content(root, commit, LOCK, inside))
+        data = dict(tracked(root, commit, inside))
         return cls(
             {name: tidy(stage) for name, stage in stages.items()},
-            dict(tracked(root, commit, inside)),
+            {path: (out.get("md5") or "", out.get("remote")) for path, out in data.items()},
+            {path for path, out in data.items() if out.get("push") is False}
+            | unpushed(parsed(text("dvc.yaml"))),
             content if isinstance(content, dict) else {},
             text("requirements.lock").decode(errors="replace"),
             text(".python-version").decode(errors="replace").strip(),
@@ -200,8 +210,22 @@ def tidy(stage: object) -> dict:
     }
 
 
-def tracked(root: Path, commit: str, inside: str) -> Iterator[tuple[str, tuple[str, str | None]]]:
-    """Path, md5 and remote of what each .dvc file of `commit` tracks."""
+def unpushed(pipeline: object) -> set[str]:
+    """The outputs that a dvc.yaml says are not to be pushed."""
+    stages = pipeline.get("stages") if isinstance(pipeline, dict) else None
+    found = set()
+    for stage in stages.values() if isinstance(stages, dict) else ():
+        for kind in ("outs", "metrics", "plots"):
+            items = stage.get(kind) if isinstance(stage, dict) else None
+            for item in items if isinstance(items, list) else ():
+                for path, told in item.items() if isinstance(item, dict) else ():
+                    if isinstance(told, dict) and told.get("push") is False:
+                        found.add(path)
+    return found
+
+
+def tracked(root: Path, commit: str, inside: str) -> Iterator[tuple[str, dict]]:
+    """Path and record of what each .dvc file of `commit` tracks."""
     words = ["ls-tree", "-r", "-z", "--name-only", "--full-tree", commit, inside or "."]
     for path in git.git(root, *words).split("\0"):
         name = path.removeprefix(inside)
@@ -209,7 +233,7 @@ def tracked(root: Path, commit: str, inside: str) -> Iterator[tuple[str, tuple[s
             content = parsed(git.content(root, commit, name, inside) or b"")
             for out in listed(content, "outs"):
                 folder = PurePosixPath(name).parent / str(content.get("wdir", "."))
-                yield (folder / out["path"]).as_posix(), (out.get("md5", ""), out.get("remote"))
+                yield (folder / out["path"]).as_posix(), out
 
 
 def listed(content: object, key: str) -> list[dict]:
@@ -219,13 +243,21 @@ def listed(content: object, key: str) -> list[dict]:
     return [i for i in items if isinstance(i, dict) and isinstance(i.get("path"), str)]
 
 
+def locked(lock: bytes) -> list[tuple[str, str]]:
+    """Path and md5 of all that a dvc.lock names, read without a YAML parser, which is slow."""
+    found = [(name.decode(errors="replace"), md5.decode()) for name, md5 in LOCKED.findall(lock)]
+    return [(name.strip("'\""), md5) for name, md5 in found]
+
+
 def roles(root: Path, commit: str, path: str, md5: str) -> Iterator[dict[str, str]]:
     """What the hash `md5` stands for in the record `path` (from the top) of `commit`."""
     text = git.content(root, commit, path, "") or b""
     if PurePosixPath(path).name != LOCK:
-        for out in listed(parsed(text), "outs"):
+        content = parsed(text)
+        for out in listed(content, "outs"):
             if out.get("md5") == md5:
-                yield {"record": path, "role": "data", "path": out["path"]}
+                place = PurePosixPath(path).parent / str(content.get("wdir", ".")) / out["path"]
+                yield {"record": path, "role": "data", "path": place.as_posix()}
         return
     for role, key in (("output", "outs"), ("input", "deps")):
         found = [
@@ -240,13 +272,10 @@ def roles(root: Path, commit: str, path: str, md5: str) -> Iterator[dict[str, st
 
 
 def metrics(root: Path, commit: str, inside: str, stages: dict[str, dict]) -> dict:
-    """The content of the commit's metrics, as far as they are in git, by file."""
-    pipeline = parsed(git.content(root, commit, "dvc.yaml", inside) or b"") or {}
+    """The content of those outputs of `stages` that git has and that hold names and values."""
     found = {}
-    for name in stages:
-        stage = (pipeline.get("stages") or {}).get(name.partition("@")[0]) or {}
-        for item in stage.get("metrics") or []:
-            path = next(iter(item)) if isinstance(item, dict) else item
+    for path in dict.fromkeys(out["path"] for stage in stages.values() for out in stage["outs"]):
+        if path.endswith((".json", ".yaml", ".yml")):
             content = parsed(git.content(root, commit, path, inside) or b"")
             if isinstance(content, dict):
                 found[path] = content

@@ -5,22 +5,45 @@ git remote lacks, the DVC remote must have every object. Their bytes are not rea
 and `exact verify --quick` do that.
 """
 
+import shlex
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from exact import git
 from exact.objects import Store
 from exact.push import MOST_TOLD, absent, recorded
 from exact.run import Refused, project_root
-from exact.show import SHORT
+from exact.show import SHORT, plain
 
-NOTHING = "0" * 40
+HOOK = """#!/bin/sh
+unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE
+cd {} && exec .venv/bin/exact pre-push "$@"
+"""
+
+
+def install(root: Path) -> str:
+    """Write the hook; where it lies. Refused where it would be another's, or of other projects."""
+    if shared := git.git(root, "config", "core.hooksPath", check=False, own=False).strip():
+        told = f"git's core.hooksPath is {shared}, whose hooks other projects may use"
+        raise Refused(f'{told}; call `.venv/bin/exact pre-push "$@"` from a pre-push there')
+    hook = Path(root, git.git(root, "rev-parse", "--git-path", "hooks", own=False).strip("\n"))
+    hook /= "pre-push"
+    text = HOOK.format(shlex.quote("./" + git.prefix(root)))
+    if hook.exists() and hook.read_text(encoding="utf-8", errors="replace") != text:
+        told = f"{hook} is there already"
+        raise Refused(f'{told}; call `.venv/bin/exact pre-push "$@"` from it')
+    hook.parent.mkdir(parents=True, exist_ok=True)
+    hook.write_text(text, encoding="utf-8", newline="\n")
+    hook.chmod(0o755)
+    return str(hook)
 
 
 def pushed(root: Path, remote: str, lines: Iterable[str]) -> list[str]:
     """The commits with records of their own that `remote` would get, oldest first."""
     tips = [line.split()[1] for line in lines if line.strip()]
-    tips = [tip for tip in tips if tip != NOTHING]
+    # Zeros stand for no commit, where a branch is deleted.
+    tips = [tip for tip in tips if set(tip) != {"0"}]
     return recorded(root, *tips, "--not", f"--remotes={remote}") if tips else []
 
 
@@ -28,15 +51,18 @@ def main(words: list[str]) -> int:
     """Look, and tell; the exit status is 0 when git may push and 1 when it should not."""
     try:
         root = project_root(Path.cwd()).resolve()
+        if words == ["--install"]:
+            print(f"hooks: git asks {install(root)} before each push")
+            return 0
         commits = pushed(root, words[0] if words else "origin", sys.stdin)
         lost = absent(root, Store(root), commits) if commits else []
     except (Refused, OSError) as error:
-        told = f"exact: nothing is pushed: {error}; `git push --no-verify` skips this"
-        print(told, file=sys.stderr)
+        skip = "" if words == ["--install"] else "; `git push --no-verify` skips this"
+        print(f"exact: {plain(str(error))}{skip}", file=sys.stderr)
         return 1
     for commit, path, md5, _ in lost[:MOST_TOLD]:
-        told = f"exact: {commit[:SHORT]} names {path} ({md5}), which is not on the DVC remote"
-        print(told, file=sys.stderr)
+        told = f"{commit[:SHORT]} names {plain(path)} ({md5}), which is not on the DVC remote"
+        print(f"exact: {told}", file=sys.stderr)
     if lost:
         told = f"exact: nothing is pushed; {len(lost)} files are missing there; run `make push`"
         print(told, file=sys.stderr)

@@ -9,12 +9,11 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from exact import git, history
-from exact.history import Records
+from exact import git, history, judge
 from exact.objects import Store
-from exact.rebuild import outputs
+from exact.rebuild import parsed
 from exact.run import Refused, project_root
-from exact.show import SHORT
+from exact.show import SHORT, plain
 
 # Files named in one message.
 MOST_TOLD = 3
@@ -27,26 +26,32 @@ def recorded(root: Path, *which: str) -> list[str]:
     return git.git(root, *words).split()
 
 
-def named(root: Path, commit: str) -> Iterator[Named]:
-    """Commit, path, md5 and remote of each object that a clone would need; what git has, it has."""
-    records = Records.of(root, commit)
-    for path, (md5, remote) in records.data.items():
-        yield commit, path, md5, remote
+def named(root: Path, commits: list[str]) -> Iterator[Named]:
+    """Commit, path, md5 and remote of each object that a clone would need.
+
+    What git holds it has from there, and what is declared `push: false` is nobody else's.
+    """
     inside = git.prefix(root)
-    words = ["ls-tree", "-r", "-z", "--name-only", "--full-tree", commit, inside or "."]
-    held = {path.removeprefix(inside) for path in git.git(root, *words).split("\0")}
-    for stage in records.stages.values():
-        for path, md5 in outputs(stage).items():
-            if path not in held:
+    locks = history.contents(root, [f"{commit}:{inside}{history.LOCK}" for commit in commits])
+    for commit, (_, lock) in zip(commits, locks, strict=True):
+        words = ["ls-tree", "-r", "-z", "--name-only", "--full-tree", commit, inside or "."]
+        held = {path.removeprefix(inside) for path in git.git(root, *words).split("\0")}
+        pipeline = parsed(git.content(root, commit, "dvc.yaml", inside) or b"")
+        left = held | history.unpushed(pipeline)
+        for path, out in history.tracked(root, commit, inside):
+            if out.get("push") is not False and judge.MD5.fullmatch(str(out.get("md5"))):
+                yield commit, path, out["md5"], out.get("remote")
+        for path, md5 in history.locked(lock):
+            # Of what a stage reads, git holds the code and .dvc files name the data.
+            if path not in left:
                 yield commit, path, md5, None
 
 
 def absent(root: Path, store: Store, commits: Iterable[str]) -> list[Named]:
     """What the commits name and the DVC remote lacks, each object once, by the oldest commit."""
     wanted: dict[tuple[str | None, str], Named] = {}
-    for commit in commits:
-        for one in named(root, commit):
-            wanted.setdefault((one[3], one[2]), one)
+    for one in named(root, list(commits)):
+        wanted.setdefault((one[3], one[2]), one)
     found = []
     for remote in dict.fromkeys(remote for remote, _ in wanted):
         odb = store.remote(remote)
@@ -69,7 +74,7 @@ def main(words: list[str]) -> int:
         lost = absent(root, store, recorded(root, "HEAD", "--not", "--remotes"))
         states = [store.push(md5, remote) for _, _, md5, remote in lost]
     except (Refused, OSError) as error:
-        print(f"exact: {error}", file=sys.stderr)
+        print(f"exact: {plain(str(error))}", file=sys.stderr)
         return 1
     copied = states.count("intact")
     if copied:
@@ -77,5 +82,6 @@ def main(words: list[str]) -> int:
     gone = [(*one, state) for one, state in zip(lost, states, strict=True) if state != "intact"]
     for commit, path, md5, _, state in gone[:MOST_TOLD]:
         told = f"{path} of {commit[:SHORT]} ({md5}) is not on the remote, and {state} in the cache"
-        print(f"exact: {told}; run `make` on that commit to have it again", file=sys.stderr)
+        told += "; run `make` on that commit to have it again"
+        print(f"exact: {plain(told)}", file=sys.stderr)
     return int(bool(gone))

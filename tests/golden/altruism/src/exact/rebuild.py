@@ -35,7 +35,7 @@ def parsed(text: bytes):
     """The content of a YAML file; None where it is none."""
     try:
         return YAML(typ="safe").load(text)
-    except (YAMLError, UnicodeDecodeError):
+    except (YAMLError, UnicodeDecodeError, ValueError, RecursionError):
         return None
 
 
@@ -43,7 +43,7 @@ def stages_of(lock: bytes | None) -> dict[str, dict]:
     """The stages that a dvc.lock records, empty where it is missing or broken."""
     content = parsed(lock or b"")
     stages = content.get("stages") if isinstance(content, dict) else None
-    return stages if isinstance(stages, dict) else {}
+    return {str(name): stage for name, stage in stages.items()} if isinstance(stages, dict) else {}
 
 
 def overlap(one: str, other: str) -> bool:

@@ -17,12 +17,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from exact import git, judge, quick, rebuild, verify
+from exact.history import Records
 from exact.objects import Store, md5_of
 from exact.processes import stop_cleanly, workplace
 from exact.run import Refused, project_root
 from exact.show import plain, remarks, summary
 
 VERSION = re.compile(r"(?:(?P<model>[^@#\s]+)@)?v?(?P<version>\d+\.\d+\.\d+.*)")
+REBUILT = "Rebuilt: all "
 STAGE = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9_/-]*[a-zA-Z0-9])?")
 
 
@@ -31,9 +33,7 @@ STAGE = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9_/-]*[a-zA-Z0-9])?")
 
 def model_name(root: Path, commit: str, wanted: str | None) -> str:
     """The name in tags of the model that dvc.yaml calls an artifact; GTO's, below a folder too."""
-    pipeline = rebuild.parsed(git.content(root, commit, "dvc.yaml") or b"") or {}
-    artifacts = pipeline.get("artifacts") or {}
-    found = [name for name, told in artifacts.items() if (told or {}).get("type") == "model"]
+    found = [name for name, told in artifacts(root, commit).items() if told["type"] == "model"]
     inside = git.prefix(root).rstrip("/")
     tags = {f"{inside}={name}" if inside else name: name for name in found}
     chosen = [tag for tag, name in tags.items() if wanted in (None, tag, name)]
@@ -44,6 +44,25 @@ def model_name(root: Path, commit: str, wanted: str | None) -> str:
             "add it, or say which: exact release NAME@v1.0.0"
         )
     return chosen[0]
+
+
+def artifacts(root: Path, commit: str) -> dict[str, dict]:
+    """Name to path and type of what dvc.yaml calls artifacts."""
+    pipeline = rebuild.parsed(git.content(root, commit, "dvc.yaml") or b"")
+    found = pipeline.get("artifacts") if isinstance(pipeline, dict) else None
+    return {
+        str(name): {"type": told.get("type"), "path": str(told.get("path"))}
+        for name, told in (found.items() if isinstance(found, dict) else ())
+        if isinstance(told, dict)
+    }
+
+
+def model_path(root: Path, commit: str, model: str) -> str:
+    """The path of the file of `model`; Refused where dvc.lock names no such output."""
+    path = artifacts(root, commit)[model.rpartition("=")[2]]["path"]
+    if not Records.of(root, commit).md5(path):
+        raise Refused(f"dvc.yaml says that {model} is {path}, and no stage makes that; mend it")
+    return path
 
 
 def parsed_version(text: str) -> tuple[str | None, str]:
@@ -102,8 +121,10 @@ def check_version(model: str, version: str, known: dict[str, str]) -> None:
             "give the next version, for a release stays what it is"
         )
     newest = max(filter(Version.is_valid, known), key=Version.parse, default=None)
-    if newest and Version.parse(version) < Version.parse(newest):
-        raise Refused(f"v{version} is older than the newest release, v{newest}; give a newer one")
+    if newest and Version.parse(version).compare(newest) <= 0:
+        raise Refused(
+            f"v{version} is not newer than the newest release, v{newest}; give one that is"
+        )
 
 
 # -- checks
@@ -117,8 +138,17 @@ def check_clean(root: Path) -> None:
         raise Refused(f"the tree is not clean ({names}); commit it, or `git stash` it")
     dvc = [sys.executable, "-P", "-m", "dvc", "status", "--json"]
     told = subprocess.run(dvc, cwd=root, capture_output=True, text=True)
-    if told.returncode or told.stdout.strip() not in ("{}", ""):
+    if told.returncode:
+        said = last_words(told.stderr)
+        raise Refused(f"`dvc status` cannot tell whether dvc.lock describes the files: {said}")
+    if told.stdout.strip() not in ("{}", ""):
         raise Refused("the files here are not those of dvc.lock; run `dvc status`, then `make`")
+
+
+def last_words(told: str) -> str:
+    """The first error that DVC tells."""
+    found = [line for line in told.splitlines() if line.startswith("ERROR: ")]
+    return found[0].removeprefix("ERROR: ") if found else "DVC failed, and tells no reason"
 
 
 def check_rebuilt(root: Path, store: Store, name: str, commit: str, heard: Callable) -> str:
@@ -137,7 +167,15 @@ def check_stored(root: Path, store: Store, name: str, commit: str, heard: Callab
     found = quick.check(store, root, name, commit, heard)
     if found.problem:
         raise Refused(found.problem)
+    if not store.reachable():
+        raise Refused("the DVC remote's folder is not there; mount it, or run `make push`")
+    private = Records.of(root, commit).private
     for line in found.lines:
+        if line.path in private and line.stage.endswith(".dvc"):
+            told = f"{line.path} is kept from the remote (push: false)"
+            raise Refused(f"{told}, so nobody else could rebuild this; let it be pushed")
+        if line.path in private:
+            continue
         if "remote: missing" in line.stored:
             raise Refused(f"{line.path} ({line.recorded}) is not on the remote; run `make push`")
         if "remote: " in line.stored and "remote: intact" not in line.stored:
@@ -158,18 +196,20 @@ def check_recovered(root: Path, store: Store, commit: str, heard: Callable) -> N
         git.git(clone, "checkout", "--quiet", "--detach", commit)
         project = clone / git.prefix(root)
         store.configure(project)
+        private = Records.of(root, commit).private
         done = subprocess.run(
-            [sys.executable, "-P", "-m", "dvc", "pull", "--quiet"],
+            [sys.executable, "-P", "-m", "dvc", "pull"],
             cwd=project,
             env={**os.environ, "DVC_SITE_CACHE_DIR": str(place / "site"), "DVC_NO_ANALYTICS": "1"},
             capture_output=True,
             text=True,
         )
         if done.returncode:
-            told = (done.stderr.strip().splitlines() or ["it failed"])[0]
-            raise Refused(f"a new clone cannot pull it: {told.removeprefix('ERROR: ')}")
+            raise Refused(f"a new clone cannot pull it: {last_words(done.stderr)}")
         for _, path, md5, _ in quick.named(project, store):
             file = project / path
+            if path in private:
+                continue
             if not md5.endswith(".dir") and (not file.is_file() or md5_of(file) != md5):
                 raise Refused(
                     f"a new clone gets other bytes for {path}; see `exact verify --quick`"
@@ -182,14 +222,13 @@ def check_recovered(root: Path, store: Store, commit: str, heard: Callable) -> N
 def message(root: Path, commit: str, model: str, version: str) -> str:
     """The tag's text: what was checked, and the hashes that tell it from another."""
     lock = git.content(root, commit, "dvc.lock") or b""
-    stages = rebuild.stages_of(lock)
-    outs = {path: md5 for stage in stages.values() for path, md5 in rebuild.outputs(stage).items()}
-    pipeline = rebuild.parsed(git.content(root, commit, "dvc.yaml") or b"") or {}
-    path = pipeline["artifacts"][model.rpartition("=")[2]]["path"]
+    records = Records.of(root, commit)
+    count = sum(len(stage["outs"]) for stage in records.stages.values())
+    path = model_path(root, commit, model)
     md5 = hashlib.md5(lock, usedforsecurity=False).hexdigest()
     return (
-        f"{model} {version}\n\n{path} {outs.get(path)}\ndvc.lock {md5}\n"
-        f"Rebuilt: all {len(outs)} outputs identical. Recovered from the remote in a new clone.\n"
+        f"{model} {version}\n\n{path} {records.md5(path)}\ndvc.lock {md5}\n"
+        f"{REBUILT}{count} outputs identical. Recovered from the remote in a new clone.\n"
     )
 
 
@@ -222,6 +261,7 @@ def steps(root: Path, arguments: argparse.Namespace) -> Iterator[str]:
         raise Refused(f"{arguments.stage} is no name of a stage; use letters, digits, - and _")
     commit = git.commits(root, "HEAD")[0][1]
     model = model_name(root, commit, wanted)
+    model_path(root, commit, model)
     tag = f"{model}@v{version}"
     known = released(root, model)
     if arguments.stage and version in known:
@@ -231,7 +271,9 @@ def steps(root: Path, arguments: argparse.Namespace) -> Iterator[str]:
         check_version(model, version, known)
         check_clean(root)
         yield "the tree is clean, and dvc.lock describes it"
-    yield from checked(root, tag, commit, rebuilt=version not in known)
+    # A tag that was made by hand says nothing of a rebuild.
+    rebuilt = version in known and REBUILT in git.git(root, "cat-file", "-p", tag, check=False)
+    yield from checked(root, tag, commit, not rebuilt)
     if arguments.dry_run:
         yield f"{tag} could be released"
         return
