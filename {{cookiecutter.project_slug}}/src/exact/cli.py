@@ -10,6 +10,7 @@ COMMANDS = {
     "which": "which FILE|MD5      tell which commits, versions and people a file comes from",
     "compare": "compare A B         tell what changed between two commits, versions or model files",
     "release": "release VERSION     check all that a version promises, then tag it",
+    "image": "image [REV]         make the container image that scores rows with a commit's model",
     "push": "push                copy to the DVC remote what older commits name too",
     "data": "data URL SHA256     replace the raw data by a file or URL, checked by its hash",
     "merge": "merge ...           merge two dvc.lock, stage by stage (git calls it)",
