@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from conftest import Project
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.exhaustive]
 MODEL, TAG = "models/model.joblib", "altruism@v1.0.0"
 
 
@@ -368,7 +368,6 @@ sys.exit(main())
 """
 
 
-@pytest.mark.exhaustive
 @pytest.mark.parametrize("where", KILLED_IN)
 def test_killed_at_each_step_and_run_again(where, ready):
     code = KILL.format(where=KILLED_IN[where])
