@@ -417,5 +417,20 @@ def test_log_takes_no_names(story):
         assert done.returncode == 2 and "--log takes neither names nor --html" in done.stderr
 
 
+def test_a_record_that_does_not_describe_its_commit(story, tmp_path):
+    clone = another(story, tmp_path)
+    clone.replace("params.yaml", "alpha: 0.001", "alpha: 0.002")
+    clone.commit("Changed, and not built")
+    told = clone.run("exact", "compare").stdout
+    assert "dvc.lock does not describe this commit: stage " in told
+    assert "does not describe" not in clone.run("exact", "compare", V1, V2).stdout
+
+
+def test_a_version_for_short(story):
+    assert (
+        compared(story, "v1.0.0", "v2.0.0")["a"]["commit"] == compared(story, V1, V2)["a"]["commit"]
+    )
+
+
 def test_without_a_release(built):
     assert "there is no release yet" in built.run("exact", "compare", "--log").stdout

@@ -245,7 +245,7 @@ def test_only_the_licence_differs(licence, shell, tmp_path, plain):
     chosen = files(shell.generate(tmp_path / "out", answers=(f"license={licence}",))[0])
     changed = {name for name in {*chosen, *plain} if chosen.get(name) != plain.get(name)}
     assert chosen.keys() == plain.keys()
-    assert changed <= {"LICENSE", "pyproject.toml", "README.md"}
+    assert changed <= {"Dockerfile", "LICENSE", "pyproject.toml", "README.md"}
     assert ("LICENSE" in changed) == (licence != CHOICES["license"][0])
     assert b"Your Name" in chosen["LICENSE"]
 

@@ -140,12 +140,18 @@ VERSIONS = {
 @pytest.mark.parametrize("version", VERSIONS)
 def test_versions_that_are_refused(version, ready):
     ready.run("git", "tag", "--annotate", "--message", "x", TAG)
+    another_commit(ready)
     assert VERSIONS[version] in refused(ready, version)
+
+
+def another_commit(project) -> None:
+    project.run("git", "commit", "--quiet", "--allow-empty", "--message", "Go on")
 
 
 def test_a_newer_version_of_two_digits(ready):
     for version in ("1.9.0", "1.10.0"):
         ready.run("git", "tag", "--annotate", "--message", "x", f"altruism@v{version}")
+        another_commit(ready)
     assert "newest release, v1.10.0" in refused(ready, "v1.9.1")
     assert "could be released" in release(ready, "v1.10.1", "--dry-run").stdout
 
@@ -156,6 +162,29 @@ def test_a_stage_for_a_version_that_is_there(ready):
     assert "is in stage prod already" in release(ready, "v1.0.0", "--stage", "prod").stdout
     assert tags(ready) == ["altruism#prod#1", TAG]
     assert "is no name of a stage" in refused(ready, "v1.0.0", "--stage", "a b")
+
+
+def test_a_stage_may_go_back_to_an_older_version(ready):
+    release(ready, "v1.0.0", "--stage", "prod")
+    ready.write("note.txt", "x")
+    ready.commit("Another commit")
+    assert "is v1" not in release(ready, "v1.1.0", "--stage", "prod").stdout
+    assert "is in stage prod" in release(ready, "v1.0.0", "--stage", "prod").stdout
+    assert tags(ready)[:3] == ["altruism#prod#1", "altruism#prod#2", "altruism#prod#3"]
+    shown = ready.run("gto", "show", "altruism#prod").stdout
+    assert "v1.0.0" in shown and "v1.1.0" not in shown
+
+
+def test_a_commit_has_one_version(ready):
+    release(ready, "v1.0.0")
+    assert f"this commit is {TAG} already" in refused(ready, "v1.1.0", "--dry-run")
+    assert ready.run("gto", "show").returncode == 0
+
+
+def test_a_tag_that_gto_does_not_know(ready):
+    ready.run("git", "tag", TAG)
+    told = refused(ready, "v1.0.0", "--stage", "prod")
+    assert f"{TAG} was made by hand" in told and f"`git tag -d {TAG}`" in told
 
 
 # -- what is checked
@@ -310,6 +339,7 @@ def test_a_clone_without_tags_does_not_give_a_version_twice(ready):
     release(ready, "v1.0.0")
     ready.run("git", "push", "--quiet", "origin", TAG)
     ready.run("git", "tag", "--delete", TAG)
+    another_commit(ready)
     assert f"{TAG} is there already" in refused(ready, "v1.0.0")
     assert "not newer than the newest release, v1.0.0" in refused(ready, "v0.1.0")
 

@@ -73,6 +73,10 @@ def commits(root: Path, name: str) -> list[tuple[str, str]]:
             return [(name, found.strip())]
         listed = git(root, "rev-list", "--reverse", "--end-of-options", name, "--").split()
     except Refused:
+        # A version is called v1.0.0 for short, where one model has it.
+        found = [tag for tag in releases(root) if tag.endswith(f"@{name}")]
+        if len(found) == 1 and found[0] != name:
+            return commits(root, found[0])
         shallow = git(root, "rev-parse", "--is-shallow-repository").strip() == "true"
         more = " (this clone is shallow: `git fetch --unshallow --tags`)" if shallow else ""
         raise Refused(f"git knows no commit {name!r}; see `git tag` and `git log`{more}") from None

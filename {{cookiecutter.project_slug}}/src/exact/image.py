@@ -5,17 +5,14 @@ The exit status is 0, or 1 with nothing tagged.
 """
 
 import argparse
-import contextlib
 import hashlib
 import json
 import re
 import sys
-import tarfile
-from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 
 from exact import git, history
+from exact.container import add_options, build, engine
 from exact.objects import Store
 from exact.processes import stop_cleanly, workplace
 from exact.rebuild import inside
@@ -29,94 +26,6 @@ MANIFEST = "images.json"
 # What a tag may hold beside letters and digits; a + of a version becomes an underscore.
 FORBIDDEN = re.compile(r"[^\w.-]")
 CREDENTIALS = re.compile(r"(?<=://)[^/@]+@")
-
-
-@contextlib.contextmanager
-def engine() -> Iterator:
-    """A client of the Docker engine; what goes wrong with it is a Refused of one sentence."""
-    import docker
-    from docker.errors import APIError, DockerException
-    from requests.exceptions import RequestException
-    from urllib3.exceptions import HTTPError
-
-    try:
-        with contextlib.closing(docker.from_env()) as client:
-            yield client
-    except APIError as error:
-        raise Refused(f"the Docker engine refuses: {error.explanation or error}") from error
-    except DockerException as error:
-        told = f"no Docker engine answers ({str(error).splitlines()[0]})"
-        raise Refused(f"{told}; start it, or set DOCKER_HOST") from error
-    except (RequestException, HTTPError, ConnectionError) as error:
-        told = "the Docker engine went away, and nothing was tagged"
-        raise Refused(f"{told}; start it and run this again ({error})") from error
-
-
-# -- what an image is made of
-
-
-def context(tree: Path, seconds: int, file) -> None:
-    """Write the build context of `tree` to `file`, every file as old as the commit and root's.
-
-    Only what the commit's .dockerignore lets in gets there.
-    """
-    from docker.utils.build import exclude_paths
-
-    ignored = tree / ".dockerignore"
-    lines = ignored.read_text(encoding="utf-8").splitlines() if ignored.exists() else []
-    patterns = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
-
-    def plainly(member: tarfile.TarInfo) -> tarfile.TarInfo:
-        member.uid = member.gid = 0
-        member.uname = member.gname = "root"
-        member.mtime = seconds
-        member.mode = 0o755 if member.isdir() or member.mode & 0o100 else 0o644
-        return member
-
-    with tarfile.open(fileobj=file, mode="w") as archive:
-        for name in sorted(exclude_paths(str(tree), patterns)):
-            archive.add(tree / name, name, recursive=False, filter=plainly)
-    file.seek(0)
-
-
-def build(client, tree: Path, person: dict, target: str, options: argparse.Namespace, labels: dict):
-    """The id of the image `target` that the Dockerfile in `tree` makes; Refused when it fails."""
-    if not (tree / "Dockerfile").is_file():
-        raise Refused("this commit has no Dockerfile; take one that has")
-    seconds = int(datetime.fromisoformat(person["committed"]).timestamp())
-    with open(tree.parent / f"{target}.tar", "w+b") as file:
-        context(tree, seconds, file)
-        steps = client.api.build(
-            fileobj=file,
-            custom_context=True,
-            decode=True,
-            target=target,
-            buildargs={"BASE": options.base} if options.base else {},
-            labels=labels,
-            network_mode=options.network,
-            nocache=options.no_cache,
-            rm=True,
-            forcerm=True,
-        )
-        return outcome(steps)
-
-
-def outcome(steps: Iterator[dict]) -> str:
-    """The id of the image that was built; progress goes to the terminal."""
-    made, said = None, []
-    for step in steps:
-        if "error" in step:
-            told = plain(" ".join([*said[-3:], step["error"].strip()]))
-            mend = "; `docker system prune` frees some" if "no space left" in told else ""
-            raise Refused(f"the image cannot be built: {told[-600:]}{mend}")
-        if text := step.get("stream", "").strip():
-            said.append(text)
-            if sys.stderr.isatty():
-                print(f"\r\033[K{plain(text)[:78]}", end="", file=sys.stderr, flush=True)
-        made = step.get("aux", {}).get("ID", made)
-    if made is None:
-        raise Refused("the Docker engine told no image; look at its log")
-    return made
 
 
 # -- what an image is called, and what it says of itself
@@ -157,9 +66,19 @@ def make(root: Path, commit: str, options: argparse.Namespace, client) -> tuple[
     with workplace(root) as place:
         tree = git.check_out(root, commit, place / "tree")
         Store(root).fetch(md5, inside(tree, path))
-        person = history.person(root, commit)
         said = labels(root, commit, model, version, path)
-        made = build(client, tree, person, "runtime", options, said)
+        made = build(client, tree, said[f"{OCI}.created"], "runtime", options, said)
+    client.api.tag(made, *name.split(":"))
+    return name, made
+
+
+def make_tools(root: Path, options: argparse.Namespace, client) -> tuple[str, str]:
+    """Build and tag the image `--target` of the working tree; its name with tag, and its id."""
+    commit = history.resolved(root, "HEAD")
+    model = model_name(root, commit, None)
+    name = f"{FORBIDDEN.sub('-', model).lower()}:{options.target}"
+    committed = history.person(root, commit)["committed"]
+    made = build(client, root, committed, options.target, options, {})
     client.api.tag(made, *name.split(":"))
     return name, made
 
@@ -221,9 +140,12 @@ def parser() -> argparse.ArgumentParser:
     add("revision", nargs="?", default="HEAD", metavar="REV", help="commit or version (HEAD)")
     add("--push", metavar="REGISTRY", help="push it there, and print its reference by digest")
     add("--record", action="store_true", help=f"name it in {MANIFEST}, for git to track")
-    add("--base", metavar="IMAGE", help="instead of the base image that the Dockerfile names")
-    add("--network", metavar="NAME", help="of the build, such as host")
-    add("--no-cache", action="store_true", help="run each step, whatever was built before")
+    add(
+        "--target",
+        choices=("build", "notebook"),
+        help="instead, the environment that the working tree is rebuilt or looked at in",
+    )
+    add_options(found)
     return found
 
 
@@ -236,6 +158,9 @@ def main(words: list[str]) -> int:
         root = project_root(Path.cwd()).resolve()
         commit = history.resolved(root, arguments.revision)
         with engine() as client:
+            if arguments.target:
+                print(clear + make_tools(root, arguments, client)[0])
+                return 0
             name, made = make(root, commit, arguments, client)
             print(f"{clear}{name} is the image of commit {commit[:SHORT]} ({made})", flush=True)
             reference = pushed(client, name, arguments.push) if arguments.push else None

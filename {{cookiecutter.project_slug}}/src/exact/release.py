@@ -22,9 +22,9 @@ from exact.objects import Store, md5_of
 from exact.processes import stop_cleanly, workplace
 from exact.run import Refused, project_root
 from exact.show import plain, remarks, summary
+from exact.verdicts import REBUILT
 
 VERSION = re.compile(r"(?:(?P<model>[^@#\s]+)@)?v?(?P<version>\d+\.\d+\.\d+.*)")
-REBUILT = "Rebuilt: all "
 STAGE = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9_/-]*[a-zA-Z0-9])?")
 
 
@@ -111,8 +111,8 @@ def tags_in(listed: str, model: str) -> dict[str, str]:
     return found
 
 
-def check_version(model: str, version: str, known: dict[str, str]) -> None:
-    """Refused where the version is there already, or is not the newest."""
+def check_version(model: str, version: str, known: dict[str, str], commit: str) -> None:
+    """Refused where the version or the commit is released already, or a newer version is."""
     from semver import Version
 
     if version in known:
@@ -120,6 +120,9 @@ def check_version(model: str, version: str, known: dict[str, str]) -> None:
             f"{model}@v{version} is there already (commit {known[version][:12]}); "
             "give the next version, for a release stays what it is"
         )
+    for other in (other for other in known if known[other] == commit):
+        # GTO knows one version of a commit.
+        raise Refused(f"this commit is {model}@v{other} already; release the next one")
     newest = max(filter(Version.is_valid, known), key=Version.parse, default=None)
     if newest and Version.parse(version).compare(newest) <= 0:
         raise Refused(
@@ -132,9 +135,13 @@ def check_version(model: str, version: str, known: dict[str, str]) -> None:
 
 def check_clean(root: Path) -> None:
     """Refused, with the files, where the tree is not that of the commit."""
-    changed = git.git(root, "status", "--porcelain", "--untracked-files=normal").splitlines()
-    if changed:
-        names = ", ".join(line[3:] for line in changed[:5]) + (" …" if len(changed) > 5 else "")
+    # Not by `git status`, which takes a notebook that was run for changed.
+    top = git.git(root, "rev-parse", "--show-toplevel").strip("\n")
+    changed = git.git(Path(top), "diff", "--name-only", "-z", "HEAD").split("\0")
+    new = git.git(Path(top), "ls-files", "--others", "--exclude-standard", "-z").split("\0")
+    found = [name for name in (*changed, *new) if name]
+    if found:
+        names = ", ".join(found[:5]) + (" …" if len(found) > 5 else "")
         raise Refused(f"the tree is not clean ({names}); commit it, or `git stash` it")
     dvc = [sys.executable, "-P", "-m", "dvc", "status", "--json"]
     told = subprocess.run(dvc, cwd=root, capture_output=True, text=True)
@@ -243,7 +250,8 @@ def assign(root: Path, model: str, version: str, stage: str) -> str | None:
         there = api.find_versions_in_stage(top, name, stage) or []
         if f"v{version}" in [found.version for found in there]:
             return None
-        api.assign(top, name, stage, version=f"v{version}", skip_registration=True)
+        # A version that was in the stage before may come back.
+        api.assign(top, name, stage, version=f"v{version}", skip_registration=True, force=True)
     except GTOException as error:
         raise Refused(f"GTO cannot assign {stage}: {error}") from error
     commit = f"{model}@v{version}^{{commit}}"
@@ -266,9 +274,12 @@ def steps(root: Path, arguments: argparse.Namespace) -> Iterator[str]:
     known = released(root, model)
     if arguments.stage and version in known:
         git.commits(root, tag)
+        if git.git(root, "cat-file", "-t", f"refs/tags/{tag}").strip() != "tag":
+            told = f"{tag} was made by hand, without a message, so GTO does not know it"
+            raise Refused(f"{told}; `git tag -d {tag}`, then release it")
         commit = known[version]
     else:
-        check_version(model, version, known)
+        check_version(model, version, known, commit)
         check_clean(root)
         yield "the tree is clean, and dvc.lock describes it"
     # A tag that was made by hand says nothing of a rebuild.

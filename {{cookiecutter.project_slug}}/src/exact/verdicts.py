@@ -5,7 +5,11 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
+from exact import git
 from exact.processes import ROOM
+
+# The words in a release's tag that say that a rebuild was identical.
+REBUILT = "Rebuilt: all "
 
 
 def place(root: Path, commit: str) -> Path:
@@ -19,6 +23,14 @@ def keep(root: Path, commit: str, verdict: str) -> None:
     with contextlib.suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps({"date": now, "verdict": verdict}) + "\n", encoding="utf-8")
+
+
+def tagged(root: Path, tag: str) -> dict[str, str] | None:
+    """What `exact release` has found before it made the tag; None for a tag made otherwise."""
+    form = "%(taggerdate:iso-strict)%00%(contents)"
+    told = git.git(root, "for-each-ref", f"--format={form}", f"refs/tags/{tag}")
+    date, _, text = told.partition("\0")
+    return {"date": date, "verdict": "identical"} if REBUILT in text else None
 
 
 def last(root: Path, commit: str) -> dict[str, str] | None:

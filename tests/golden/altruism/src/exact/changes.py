@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from exact import git, history
+from exact import git, history, judge
 from exact.history import Records
 from exact.judge import looked_up
 from exact.objects import Store
@@ -112,7 +112,21 @@ def changes(a: Side, b: Side) -> dict:
 def side(one: Side) -> dict:
     """Who and what one of the two is."""
     found = history.person(one.root, one.commit)
-    return {"name": one.name, **found, "described": bool(one.records.stages)}
+    return {"name": one.name, **found, "behind": behind(one)}
+
+
+def behind(one: Side) -> str | None:
+    """Why the commit's dvc.lock does not describe it; None where it does."""
+    if not one.records.stages:
+        return "it has no dvc.lock that can be read, so what it made is not known"
+    try:
+        tree = git.check_out(one.root, one.commit, one.place / f"tree-{id(one)}")
+        judge.check_record(tree, judge.declared(tree))
+    except Refused as refusal:
+        return str(refusal).partition("; run")[0]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        return f"its records cannot be understood ({error!r})"
+    return None
 
 
 # -- what changed

@@ -61,8 +61,8 @@ def report(found: dict) -> Iterator[str]:
     for word, one in (("from", found["a"]), ("to", found["b"])):
         told = f"{one['commit'][:SHORT]}, {one['date'][:10]}, {one['author']}: {one['subject']}"
         yield f"{word:5} {one['name']} ({told})"
-        if not one["described"]:
-            yield "      it has no dvc.lock that can be read, so what it made is not known"
+        if one["behind"]:
+            yield f"      {one['behind']}"
     for name, of in REPORTS.items():
         section = found[name]
         try:
@@ -192,7 +192,7 @@ def log(root: Path) -> list[dict]:
                 "author": person["author"],
                 "changed": changes.phrase(last, one) if last else "the first release",
                 "metric": {name: known[name]} if name else {},
-                "verified": verdicts.last(root, one.commit),
+                "verified": verdicts.last(root, one.commit) or verdicts.tagged(root, tag),
             }
         )
         before[model] = one

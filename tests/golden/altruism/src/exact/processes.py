@@ -15,6 +15,8 @@ from exact.run import Refused
 
 # Below it all is made: git and DVC ignore it, and it lies in the file system of the cache.
 ROOM = Path(".dvc/tmp/exact")
+# How to stop what runs and is no child of this process, as a container is none.
+others: list[Callable[[], object]] = []
 children: set[subprocess.Popen] = set()
 cancelled = threading.Event()
 
@@ -89,6 +91,20 @@ def call(command: list, cwd: Path, environ: dict, heard: Callable[[str], None]) 
         children.discard(child)
 
 
+def stoppable(stop: Callable[[], object]) -> Callable[[], None]:
+    """Remember how to stop what no child process is, until what is returned is called, once."""
+    if cancelled.is_set():
+        raise Refused("stopped")
+    others.append(stop)
+
+    def once() -> None:
+        if stop in others:
+            others.remove(stop)
+            stop()
+
+    return once
+
+
 def stop_cleanly() -> None:
     """Let a `kill` and a closed terminal end this process as Ctrl-C does."""
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -100,6 +116,8 @@ def cancel() -> None:
     cancelled.set()
     for child in list(children):
         stop(child)
+    while others:
+        others.pop()()
 
 
 def stop(child: subprocess.Popen) -> None:

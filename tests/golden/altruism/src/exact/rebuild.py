@@ -16,6 +16,7 @@ from pathlib import Path
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from exact.container import Container
 from exact.environment import surroundings
 from exact.objects import Store
 from exact.processes import call
@@ -128,7 +129,7 @@ class Made:
 
 def reproduce(
     tree: Path,
-    environment: Path,
+    environment: Path | Container,
     heard: Callable[[str], None],
     targets: tuple[str, ...] = (),
     before: tuple[str, ...] = (),
@@ -150,10 +151,14 @@ def reproduce(
     options = ["--force", "--no-run-cache", "--no-commit"]
     if targets:
         options += ["--single-item", *targets]
-    command = [*before, environment / "bin/python", "-P", "-m", "dvc", "repro", *options]
-    environ = {**surroundings(tree, environment), **environ}
-    Path(environ["HOME"]).mkdir(exist_ok=True)
-    made.status = call(command, tree, environ, line)
+    command = ["-P", "-m", "dvc", "repro", *options]
+    if isinstance(environment, Container):
+        made.status = environment.call(["python", *command], tree, line)
+    else:
+        environ = {**surroundings(tree, environment), **environ}
+        Path(environ["HOME"]).mkdir(exist_ok=True)
+        words = [*before, environment / "bin/python", *command]
+        made.status = call(words, tree, environ, line)
     ends = [start for _, start in begun[2:]] + [time.monotonic()]
     made.seconds = {name: end - start for (name, start), end in zip(begun[1:], ends, strict=False)}
     lock = tree / "dvc.lock"

@@ -4,13 +4,15 @@ The exit status is 0 when all is identical, 1 when something differs and 2 when 
 """
 
 import argparse
+import contextlib
 import functools
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from exact import git, judge, quick, rebuild, show, verdicts
+from exact import git, history, judge, quick, rebuild, show, verdicts
+from exact.container import Container, add_options, build, engine
 from exact.environment import kept_environment
 from exact.explain import Case, explain
 from exact.objects import Store
@@ -21,21 +23,40 @@ TRACE = Path(__file__).with_name("trace.py")
 STATUS = {judge.IDENTICAL: 0, judge.SAME_MODEL: 1, judge.DIFFERS: 1, judge.COULD_NOT_RUN: 2}
 
 
-def verify(store: Store, root: Path, name: str, commit: str, heard) -> judge.Report:
-    """Rebuild `commit` and compare; `heard` gets what is being done, for a progress line."""
+def verify(
+    store: Store,
+    root: Path,
+    name: str,
+    commit: str,
+    heard,
+    options: argparse.Namespace | None = None,
+) -> judge.Report:
+    """Rebuild `commit` and compare; `heard` gets what is being done, for a progress line.
+
+    With `options` it is rebuilt in a container of its own Dockerfile's.
+    """
     report = judge.Report(name, commit)
-    with judge.filled_in(report), workplace(root) as place:
-        verify_in(place, root, report, store, heard)
+    with judge.filled_in(report), workplace(root) as place, contextlib.ExitStack() as stack:
+        client = stack.enter_context(engine()) if options else None
+        verify_in(place, root, report, store, heard, client, options)
     if not cancelled.is_set():
         verdicts.keep(root, commit, report.verdict)
     return report
 
 
-def verify_in(place: Path, root: Path, report: judge.Report, store: Store, heard) -> None:
+def verify_in(
+    place: Path, root: Path, report: judge.Report, store: Store, heard, client, options
+) -> None:
     """Do the work of `verify` in the folder `place`; the report is filled in on the way."""
     heard("getting its files and inputs")
     tree, stages, names = judge.ready(root, report.commit, place, store)
-    environment = kept_environment(root, tree, heard)
+    if client:
+        heard("building its image")
+        committed = history.person(root, report.commit)["committed"]
+        image = build(client, tree, committed, "build", options, {})
+        environment = Container(client, image)
+    else:
+        environment = kept_environment(root, tree, heard)
     traced = {"EXACT_TRACE": str(TRACE), "EXACT_TRACE_LOG": str(place / "trace")}
     made = rebuild.reproduce(tree, environment, heard, **traced)
     stages = judge.check_rebuilt(stages, made)
@@ -87,6 +108,8 @@ def parser() -> argparse.ArgumentParser:
     add("--tags", action="store_true", help="all release tags")
     add("--quick", action="store_true", help="only read back what is stored, and hash it")
     add("--jobs", type=positive, default=1, metavar="N", help="revisions at once (1)")
+    add("--container", action="store_true", help="rebuild in containers of their own Dockerfiles")
+    add_options(found)
     form = found.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="the report as JSON")
     form.add_argument("--summary", action="store_true", help="the report in Markdown")
@@ -102,7 +125,10 @@ def positive(text: str) -> int:
 
 def main(words: list[str]) -> int:
     """Verify and print; the exit status is that of the worst verdict, 130 after Ctrl-C."""
-    arguments = parser().parse_args(words)
+    options = parser()
+    arguments = options.parse_args(words)
+    if arguments.quick and arguments.container:
+        options.error("--quick rebuilds nothing, so it takes no --container")
     stop_cleanly()
     progress = None
     try:
@@ -110,6 +136,8 @@ def main(words: list[str]) -> int:
         pairs = wanted(root, arguments)
         store = Store(root)
         task = functools.partial(quick.check if arguments.quick else verify, store)
+        if arguments.container:
+            task = functools.partial(task, options=arguments)
         form = show.json_of if arguments.json else show.markdown if arguments.summary else None
         progress = show.Progress(len(pairs), tables=form is None)
         reports = all_of(root, pairs, arguments.jobs, task, progress)

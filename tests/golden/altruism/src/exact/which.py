@@ -26,7 +26,7 @@ from exact.show import SHORT, plain
 
 HASH = re.compile(r"([0-9a-f]{4,32})(\.dir)?")
 # A container image by tag, digest or id; a file may be called so, too, and comes first.
-IMAGE = re.compile(r"[\w./-]+(:[\w.-]+)?(:|@sha256:)[\w.-]+")
+IMAGE = re.compile(r"[\w./:-]+(:|@sha256:)[\w.-]+")
 SUFFIXES = (".joblib", ".pkl", ".pickle", ".sav", ".model")
 # Commits and hashes named in one answer.
 MOST_TOLD = 8
@@ -192,7 +192,8 @@ def nearest(root: Path, path: Path, fetch: bool) -> tuple[list[dict], str]:
     try:
         given = differ.read(path)
     except (Unreadable, OSError) as error:
-        return [], f"it cannot be compared with the recorded models ({error})"
+        told = "is no model that can be read" if isinstance(error, Unreadable) else str(error)
+        return [], f"it {told}, so it was not compared with the recorded models"
     blobs = history.records(root)
     found = models(root, blobs)
     store, absent, same = Store(root), 0, []

@@ -1,0 +1,181 @@
+"""The Docker engine: images of a tree, and a command that runs in one."""
+
+import argparse
+import contextlib
+import io
+import os
+import re
+import sys
+import tarfile
+import tempfile
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+
+from exact import processes
+from exact.run import Refused
+
+
+@contextlib.contextmanager
+def engine() -> Iterator:
+    """A client of the Docker engine; what goes wrong with it is a Refused of one sentence."""
+    import docker
+    from docker.errors import APIError, DockerException
+    from requests.exceptions import RequestException
+    from urllib3.exceptions import HTTPError
+
+    try:
+        with contextlib.closing(docker.from_env(timeout=600)) as client:
+            yield client
+    except APIError as error:
+        raise Refused(f"the Docker engine refuses: {error.explanation or error}") from error
+    except DockerException as error:
+        told = f"no Docker engine answers ({str(error).splitlines()[0]})"
+        raise Refused(f"{told}; start it, or set DOCKER_HOST") from error
+    except (RequestException, HTTPError, ConnectionError) as error:
+        told = f"the Docker engine went away ({error})"
+        raise Refused(f"{told}; start it and run this again") from error
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What a build may be told where it is not as everywhere."""
+    add = parser.add_argument
+    add("--base", metavar="IMAGE", help="instead of the base image that the Dockerfile names")
+    add("--network", metavar="NAME", help="of the build, such as host")
+    add("--no-cache", action="store_true", help="run each step, whatever was built before")
+
+
+STAGE = re.compile(r"^FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?", re.IGNORECASE)
+FROM = re.compile(r"^COPY\s+(?:--\S+\s+)*--from=(\S+)", re.MULTILINE | re.IGNORECASE)
+
+
+def needed(dockerfile: str, target: str) -> str:
+    """Those stages of a Dockerfile that `target` is made of.
+
+    The engine's classic builder, which its API has, runs all that stand before it.
+    """
+    head, *stages = re.split(r"^(?=FROM\s)", dockerfile, flags=re.MULTILINE)
+    named = {STAGE.match(stage)[2]: stage for stage in stages}
+    wanted, waiting = set(), [target]
+    while waiting:
+        name = waiting.pop()
+        if name in named and name not in wanted:
+            wanted.add(name)
+            waiting += [STAGE.match(named[name])[1], *FROM.findall(named[name])]
+    if target not in wanted:
+        raise Refused(f"the Dockerfile has no target {target}; add it, as the template has it")
+    return head + "".join(stage for name, stage in named.items() if name in wanted)
+
+
+def context(tree: Path, target: str, seconds: int, file) -> None:
+    """Write the build context of `tree` to `file`, every file as old as the commit and root's.
+
+    Only what the commit's .dockerignore lets in gets there.
+    """
+    from docker.utils.build import exclude_paths
+
+    ignored = tree / ".dockerignore"
+    lines = ignored.read_text(encoding="utf-8").splitlines() if ignored.exists() else []
+    patterns = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+
+    def plainly(member: tarfile.TarInfo) -> tarfile.TarInfo:
+        member.uid = member.gid = 0
+        member.uname = member.gname = "root"
+        member.mtime = seconds
+        member.mode = 0o755 if member.isdir() or member.mode & 0o100 else 0o644
+        return member
+
+    dockerfile = needed((tree / "Dockerfile").read_text(encoding="utf-8"), target).encode()
+    with tarfile.open(fileobj=file, mode="w") as archive:
+        for name in sorted(exclude_paths(str(tree), patterns) - {"Dockerfile"}):
+            archive.add(tree / name, name, recursive=False, filter=plainly)
+        member = plainly(tarfile.TarInfo("Dockerfile"))
+        member.size = len(dockerfile)
+        archive.addfile(member, io.BytesIO(dockerfile))
+    file.seek(0)
+
+
+def build(
+    client, tree: Path, committed: str, target: str, options: argparse.Namespace, labels: dict
+) -> str:
+    """The id of the image `target` that the Dockerfile in `tree` makes; Refused when it fails.
+
+    `committed` is when (ISO 8601). The image has no name yet, so a build that ends early leaves
+    none.
+    """
+    if not (tree / "Dockerfile").is_file():
+        raise Refused("this commit has no Dockerfile; take one that has")
+    with tempfile.TemporaryFile() as file:
+        context(tree, target, int(datetime.fromisoformat(committed).timestamp()), file)
+        steps = client.api.build(
+            fileobj=file,
+            custom_context=True,
+            decode=True,
+            target=target,
+            buildargs={"BASE": options.base} if options.base else {},
+            labels=labels,
+            network_mode=options.network,
+            nocache=options.no_cache,
+            rm=True,
+            forcerm=True,
+        )
+        return outcome(steps)
+
+
+def outcome(steps: Iterator[dict]) -> str:
+    """The id of the image that was built; progress goes to the terminal."""
+    # Imported here, for it imports what imports this.
+    from exact.show import plain
+
+    made, said = None, []
+    for step in steps:
+        if "error" in step:
+            told = plain(" ".join([*said[-3:], step["error"].strip()]))
+            mend = "`docker system prune` frees some" if "no space left" in told else "mend that"
+            raise Refused(f"the image cannot be built: {told[-600:]}; {mend}")
+        if text := step.get("stream", "").strip():
+            said.append(text)
+            if sys.stderr.isatty():
+                print(f"\r\033[K{plain(text)[:78]}", end="", file=sys.stderr, flush=True)
+        made = step.get("aux", {}).get("ID", made)
+    if made is None:
+        raise Refused("the Docker engine told of no image; look at its log")
+    return made
+
+
+class Container:
+    """An environment that is an image: what is called runs in a container of it.
+
+    The container has no network and may write into the tree alone, as the caller.
+    """
+
+    def __init__(self, client, image: str):
+        self.client, self.image = client, image
+
+    def call(self, words: list[str], tree: Path, heard: Callable[[str], None]) -> int:
+        """Run `words` in `tree`, each line that it prints given to `heard`; the exit status."""
+        from docker.types import Mount
+
+        container = self.client.containers.create(
+            self.image,
+            words,
+            user=f"{os.getuid()}:{os.getgid()}",
+            working_dir=str(tree),
+            environment={"PYTHONPATH": f"{tree}/src"},
+            mounts=[Mount(str(tree), str(tree), type="bind")],
+            network_mode="none",
+            read_only=True,
+            tmpfs={"/tmp": "exec"},
+            init=True,
+        )
+        stop = processes.stoppable(lambda: container.remove(force=True))
+        try:
+            container.start()
+            rest = ""
+            for block in container.logs(stream=True, follow=True):
+                *lines, rest = (rest + block.decode(errors="replace")).split("\n")
+                for line in lines:
+                    heard(line)
+            return container.wait()["StatusCode"]
+        finally:
+            stop()

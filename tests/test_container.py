@@ -1,0 +1,500 @@
+"""The project in containers: the same bytes inside and outside, and one image for each version.
+
+`.ci/docker` starts an engine and makes a stand-in for the base image where none can be pulled.
+"""
+
+import contextlib
+import hashlib
+import http.server
+import json
+import os
+import re
+import shutil
+import subprocess
+import tarfile
+import threading
+import time
+import urllib.request
+
+import pytest
+import websocket
+from bake import PROJECT, ROOT
+from conftest import Project
+from test_exactness import estimators, golden
+from test_history import older_joblib
+from test_remotes import free_port, running
+
+BASE = "python:3.11-slim-bookworm"
+# The stand-in has no digest, and its package index may be on this machine's own network.
+OPTIONS = ["--base", BASE, "--network", "host"]
+REGISTRY = shutil.which("docker-registry")
+MODEL = "models/model.joblib"
+MOST_ABOVE_BASE = 450_000_000
+
+
+def answers() -> bool:
+    """Whether an engine is there that has the base image."""
+    try:
+        known = subprocess.run(["docker", "image", "inspect", BASE], capture_output=True)
+    except FileNotFoundError:
+        return False
+    return known.returncode == 0
+
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.exhaustive,
+    pytest.mark.skipif(
+        not answers(), reason=f"no Docker engine has {BASE} (.ci/docker makes both)"
+    ),
+]
+
+
+def docker(*words, **more) -> str:
+    done = subprocess.run(["docker", *map(str, words)], capture_output=True, text=True, **more)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout.strip()
+
+
+def inspected(image: str) -> dict:
+    return json.loads(docker("image", "inspect", image))[0]
+
+
+def predicted(image: str, rows: str) -> list[str]:
+    """The answers of an image: no network, no volume, nothing to write, a user nobody knows."""
+    words = [
+        "run",
+        "--rm",
+        "--interactive",
+        "--network",
+        "none",
+        "--read-only",
+        "--user",
+        "4242:4242",
+    ]
+    return docker(*words, image, input=rows).splitlines()
+
+
+def outside(project, rows: str, tmp_path) -> list[str]:
+    (tmp_path / "rows.jsonl").write_text(rows)
+    words = ["exact", "run", "python", "-m", "altruism.predict", tmp_path / "rows.jsonl"]
+    return project.run(*words).stdout.splitlines()
+
+
+@pytest.fixture(scope="module")
+def rows(built) -> str:
+    return "".join(built.read("data/raw/requests.jsonl").splitlines(keepends=True)[:40])
+
+
+@pytest.fixture(scope="module")
+def released(built, tmp_path_factory) -> Project:
+    """Two releases, between which a parameter and a dependency's version change; both images."""
+    project = built.copy(tmp_path_factory.mktemp("images") / "altruism")
+    project.run("git", "remote", "add", "origin", "https://user:secret@example.org/altruism.git")
+    project.run("git", "tag", "--annotate", "--message", "x", "altruism@v1.0.0")
+    project.replace("params.yaml", "estimator: logistic_regression ", "estimator: complement_nb ")
+    older_joblib(project)
+    project.run("make")
+    project.commit("Second")
+    project.run("git", "tag", "--annotate", "--message", "x", "altruism@v2.0.0")
+    for tag in ("altruism@v2.0.0", "altruism@v1.0.0"):
+        project.run("exact", "image", tag, *OPTIONS)
+    return project
+
+
+# -- an image for each version
+
+
+def test_each_version_scores_as_its_own_model_did(released, rows, tmp_path):
+    told = {}
+    for number in (2, 1):
+        released.run("git", "checkout", "--quiet", f"altruism@v{number}.0.0")
+        released.run("dvc", "checkout", "--quiet")
+        released.run("make", "env")
+        told[number] = outside(released, rows, tmp_path)
+        assert predicted(f"altruism:v{number}.0.0", rows) == told[number]
+    assert told[1] != told[2] and len(told[1]) == 40
+    released.run("git", "checkout", "--quiet", "-")
+    released.run("dvc", "checkout", "--quiet")
+    released.run("make", "env")
+
+
+def test_labels_say_where_it_comes_from(released):
+    labels = inspected("altruism:v1.0.0")["Config"]["Labels"]
+    commit = released.run("git", "rev-parse", "altruism@v1.0.0^{commit}").stdout.strip()
+    date = released.run("git", "log", "-1", "--format=%cI", commit).stdout.strip()
+    standard = {name.rpartition(".")[2]: text for name, text in labels.items() if "image" in name}
+    assert standard == {
+        "title": "altruism",
+        "version": "v1.0.0",
+        "revision": commit,
+        "created": date,
+        "source": "https://example.org/altruism.git",
+        "licenses": "MIT",
+    }
+    lock = released.run("git", "show", f"{commit}:dvc.lock").stdout
+    assert labels["exact.dvc.lock"] == hashlib.md5(lock.encode()).hexdigest()
+    assert labels["exact.model"] == golden()["outputs"][MODEL]
+
+
+def test_which_knows_an_image(released):
+    commit = released.run(
+        "git", "rev-parse", "--short=12", "altruism@v1.0.0^{commit}"
+    ).stdout.strip()
+    for name in ("altruism:v1.0.0", inspected("altruism:v1.0.0")["Id"]):
+        told = released.run("exact", "which", name).stdout
+        assert f"committed    {commit}" in told and "released     altruism@v1.0.0" in told
+
+
+FORGED = {
+    "org.opencontainers.image.revision=0123456789abcdef": "which git does not know here",
+    "exact.dvc.lock=0": "whose dvc.lock is another",
+}
+
+
+@pytest.mark.parametrize("label", FORGED)
+def test_an_image_whose_labels_do_not_hold(label, released):
+    docker(
+        "build", "--tag", "altruism:forged", "--label", label, "-", input="FROM altruism:v1.0.0\n"
+    )
+    done = released.run("exact", "which", "altruism:forged", check=False)
+    assert done.returncode == 2 and FORGED[label] in done.stderr
+
+
+def test_images_of_others_and_of_nobody(released):
+    done = released.run("exact", "which", BASE, check=False)
+    assert done.returncode == 2 and "was not made by `exact image`" in done.stderr
+    done = released.run("exact", "which", "altruism:v9.9.9", check=False)
+    assert done.returncode == 2 and "no image altruism:v9.9.9 here" in done.stderr
+
+
+def test_what_is_in_it_and_what_is_not(released):
+    names = set()
+    for member, _ in files_of("altruism:v1.0.0", content=False):
+        names.add(member.name)
+    inside = {name for name in names if name.startswith("project/") and "__pycache__" not in name}
+    kept = {"__init__", "__main__", "cli", "dump", "run"}
+    machinery = {name for name in inside if name.startswith("project/src/exact/")}
+    assert machinery == {f"project/src/exact/{name}.py" for name in kept}
+    assert f"project/{MODEL}" in inside and not any("/data/" in name for name in inside)
+    forbidden = re.compile(
+        r"bin/(gcc|cc1|g\+\+|make|git|docker)$|/\.git/|/\.dvc/|\.cache/|opt/venv/.*/pip/|config\.local"
+    )
+    assert [name for name in names if forbidden.search(name)] == []
+    size, base = inspected("altruism:v1.0.0")["Size"], inspected(BASE)["Size"]
+    assert size - base < MOST_ABOVE_BASE
+    assert inspected("altruism:v1.0.0")["Config"]["User"] == "1000:1000"
+
+
+def files_of(image: str, content: bool = True):
+    """Each file of an image's file system, with the hash of what it holds."""
+    container = docker("create", image)
+    try:
+        exported = subprocess.Popen(["docker", "export", container], stdout=subprocess.PIPE)
+        with tarfile.open(fileobj=exported.stdout, mode="r|") as archive:
+            for member in archive:
+                digest = None
+                if content and member.isfile():
+                    digest = hashlib.sha256(archive.extractfile(member).read()).hexdigest()
+                yield member, digest
+        assert exported.wait() == 0
+    finally:
+        docker("rm", container)
+
+
+def test_a_change_of_code_installs_nothing(released):
+    released.replace("src/altruism/predict.py", '"""Score the rows', '"""Score all the rows')
+    released.run("make")
+    commit = released.commit("Change code")
+    before = inspected("altruism:v2.0.0")["RootFS"]["Layers"]
+    released.run("exact", "image", *OPTIONS)
+    after = inspected(f"altruism:{commit[:12]}")["RootFS"]["Layers"]
+    # The packages' layer is there already.
+    sizes = [len(set(before) & set(after)), len(after)]
+    assert sizes[0] >= 3 and sizes[0] < sizes[1]
+
+
+# The engine makes these folders itself, and dates them by its own clock; files in them it does not.
+DATED = re.compile(
+    r"(project|project/models|project/src|project/src/\w+|opt|opt/venv|dev|etc|proc|sys)?"
+    r"|(etc|dev)/.*|\.dockerenv"
+)
+
+
+def test_the_same_commit_built_twice_is_the_same(released):
+    described = []
+    for _ in range(2):
+        released.run("exact", "image", "altruism@v1.0.0", *OPTIONS, "--no-cache")
+        described.append(
+            {
+                m.name: (digest, m.mode, m.uid, m.type, m.linkname, m.mtime)
+                for m, digest in files_of("altruism:v1.0.0")
+            }
+        )
+    first, second = described
+    assert first.keys() == second.keys()
+    other = {name for name in first if first[name] != second[name]}
+    assert {name for name in other if not DATED.fullmatch(name)} == set()
+    assert all(first[name][:5] == second[name][:5] for name in other)
+    seconds = released.run("git", "log", "-1", "--format=%ct", "altruism@v1.0.0").stdout
+    assert first["project/src/altruism/predict.py"][-1] == int(seconds)
+
+
+@pytest.mark.skipif(not REGISTRY, reason="there is no registry (Debian: docker-registry)")
+def test_a_registry_and_the_manifest(released, rows, tmp_path):
+    port = free_port()
+    config = {
+        "version": 0.1,
+        "storage": {"filesystem": {"rootdirectory": str(tmp_path / "registry")}},
+        "http": {"addr": f"127.0.0.1:{port}"},
+    }
+    (tmp_path / "config.yml").write_text(json.dumps(config))
+    command = [REGISTRY, "serve", tmp_path / "config.yml"]
+    with running(command, port, tmp_path / "log"):
+        words = ["altruism@v1.0.0", *OPTIONS, "--push", f"127.0.0.1:{port}", "--record"]
+        told = released.run("exact", "image", *words).stdout.splitlines()
+        reference = told[1]
+        assert re.fullmatch(rf"127\.0\.0\.1:{port}/altruism@sha256:[0-9a-f]{{64}}", reference)
+        manifest = json.loads(released.read("images.json"))["altruism:v1.0.0"]
+        assert manifest["reference"] == reference and manifest["id"] == inspected(reference)["Id"]
+        assert len(predicted(reference, rows)) == 40
+        assert "altruism@v1.0.0" in released.run("exact", "which", reference).stdout
+    docker("image", "rm", reference, f"127.0.0.1:{port}/altruism:v1.0.0")
+    (released.root / "images.json").unlink()
+    words[-2] = f"127.0.0.1:{free_port()}"
+    done = released.run("exact", "image", *words[:-1], check=False)
+    assert done.returncode == 1 and "cannot be pushed" in done.stderr
+
+
+# -- rebuilds inside
+
+
+def test_the_container_makes_what_dvc_lock_records(built, tmp_path):
+    project = built.copy(tmp_path / "altruism")
+    before = project.read("dvc.lock")
+    for stage in ("models/model.joblib", "reports/metrics.json", "data/prepared/test.jsonl"):
+        (project.root / stage).unlink()
+    (project.root / "dvc.lock").unlink()
+    project.run("make", "docker-repro", DOCKER=" ".join(OPTIONS))
+    assert project.read("dvc.lock") == before
+    owner = os.getuid(), os.getgid()
+    assert all((p.stat().st_uid, p.stat().st_gid) == owner for p in project.root.rglob("*.joblib"))
+
+
+def test_each_estimator_is_the_same_inside(built, tmp_path):
+    project = built.copy(tmp_path / "altruism")
+    found = {}
+    params = project.read("params.yaml")
+    for name in estimators(project):
+        project.write(
+            "params.yaml", re.sub(r"(?m)^  estimator: \w+", f"  estimator: {name}", params)
+        )
+        project.run("make", "docker-repro", DOCKER=" ".join(OPTIONS))
+        found[name] = hashlib.md5((project.root / MODEL).read_bytes()).hexdigest()
+        inside = project.read("dvc.lock")
+        project.run("dvc", "repro", "--force", "--no-run-cache")
+        assert project.read("dvc.lock") == inside, name
+    assert found == golden()["models"]
+
+
+def test_verify_in_a_container(released):
+    done = released.run("exact", "verify", "altruism@v1.0.0", "--container", *OPTIONS, "--json")
+    (report,) = json.loads(done.stdout)
+    assert report["verdict"] == "identical" and len(report["lines"]) == 16
+    assert not docker("ps", "--quiet")
+    done = released.run("exact", "verify", "--quick", "--container", check=False)
+    assert done.returncode == 2 and "--quick rebuilds nothing" in done.stderr
+
+
+def test_verify_in_a_container_sees_a_difference(released):
+    branch = released.run("git", "rev-parse", "HEAD").stdout.strip()
+    released.write("reports/roc.csv", "false_positive_rate,true_positive_rate\n0,0\n1,1\n")
+    released.run("dvc", "commit", "--force", "--quiet")
+    released.commit("Prettier")
+    done = released.run("exact", "verify", "--container", *OPTIONS, check=False)
+    released.run("git", "reset", "--quiet", "--hard", branch)
+    released.run("dvc", "checkout", "--quiet", "--force")
+    assert done.returncode == 1 and "differs    evaluate" in done.stdout
+
+
+def test_a_stop_leaves_no_container(released):
+    path = os.pathsep.join([str(released.root / ".venv/bin"), os.environ["PATH"]])
+    command = ["exact", "verify", "--container", *OPTIONS]
+    with subprocess.Popen(
+        command, cwd=released.root, env={**os.environ, "PATH": path}, stdout=subprocess.DEVNULL
+    ) as child:
+        while child.poll() is None and not docker("ps", "--quiet"):
+            time.sleep(0.1)
+        child.terminate()
+    assert child.returncode == 130 and not docker(
+        "ps", "--all", "--quiet", "--filter", "status=running"
+    )
+
+
+# -- the notebook
+
+
+def test_the_notebook_in_the_container(built, tmp_path):
+    project = built.copy(tmp_path / "altruism")
+    tag = project.run("exact", "image", "--target", "notebook", *OPTIONS).stdout.strip()
+    port, user = free_port(), f"{os.getuid()}:{os.getgid()}"
+    words = ["run", "--rm", "--detach", "--init", "--user", user, "--read-only"]
+    words += ["--tmpfs", "/tmp:exec", "--mount", f"type=bind,source={project.root},target=/project"]
+    words += ["--publish", f"127.0.0.1:{port}:8888", "--env", "JUPYTER_TOKEN=token"]
+    container = docker(*words, tag)
+    try:
+        address = f"127.0.0.1:{port}/api"
+        wait_for(f"http://{address}/status?token=token")
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            urllib.request.urlopen(f"http://{address}/contents/explore.ipynb")
+        book = asked(f"http://{address}/contents/explore.ipynb?token=token")
+        outputs = run_cells(address, book["content"])
+        asked(f"http://{address}/contents/explore.ipynb?token=token", "PUT", book)
+    finally:
+        docker("rm", "--force", container)
+    kinds = [kind for output in outputs for kind in output.get("data", {})]
+    assert not [o for o in outputs if o["output_type"] == "error"] and "image/svg+xml" in kinds
+    # It was run and saved, outputs and all, and git sees no change.
+    assert "image/svg+xml" in project.read("notebooks/explore.ipynb")
+    assert project.run("git", "diff").stdout == ""
+
+
+def wait_for(address: str) -> None:
+    for _ in range(300):
+        with contextlib.suppress(OSError):
+            urllib.request.urlopen(address)
+            return
+        time.sleep(0.2)
+    raise AssertionError("Jupyter does not answer")
+
+
+def asked(address: str, method: str = "GET", body: dict | None = None) -> dict:
+    content = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(address, content, method=method)
+    request.add_header("Content-Type", "application/json")
+    with urllib.request.urlopen(request) as answer:
+        return json.load(answer)
+
+
+def run_cells(address: str, book: dict) -> list[dict]:
+    """Run each cell as Jupyter's own page does, put its outputs into it, and return all."""
+    kernel = asked(f"http://{address}/kernels?token=token", "POST", {"path": "explore.ipynb"})["id"]
+    channel = websocket.create_connection(
+        f"ws://{address}/kernels/{kernel}/channels?token=token", timeout=60
+    )
+    found = []
+    for number, cell in enumerate(c for c in book["cells"] if c["cell_type"] == "code"):
+        header = {"msg_id": str(number), "msg_type": "execute_request", "version": "5.3"}
+        content = {"code": "".join(cell["source"]), "silent": False, "store_history": True}
+        parts = {"parent_header": {}, "metadata": {}, "channel": "shell", "buffers": []}
+        header |= {"username": "", "session": "x", "date": ""}
+        channel.send(json.dumps({"header": header, "content": content, **parts}))
+        cell["outputs"], cell["execution_count"] = [], number + 1
+        while True:
+            message = json.loads(channel.recv())
+            kind, content = message["msg_type"], message["content"]
+            if message["parent_header"].get("msg_id") != str(number):
+                continue
+            if kind == "status" and content["execution_state"] == "idle":
+                break
+            if kind in ("stream", "display_data", "execute_result", "error"):
+                content.pop("transient", None)
+                cell["outputs"].append({"output_type": kind, **content})
+        found += cell["outputs"]
+    channel.close()
+    return found
+
+
+# -- engines that fail
+
+
+class Engine(http.server.BaseHTTPRequestHandler):
+    """What answers as an engine does, and then goes away or has no room left."""
+
+    ends = b""
+
+    def log_message(self, *words):
+        pass
+
+    def answered(self, content: bytes, status: int = 200) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def do_GET(self):
+        self.answered(json.dumps({"ApiVersion": "1.41", "Version": "20.10"}).encode())
+
+    def do_POST(self):
+        if "/build" not in self.path:
+            self.server.tagged.append(self.path)
+            return self.answered(b"{}", 201)
+        self.drain()
+        said = b'{"stream": "Step 1/9 : FROM x"}\n' + self.ends
+        if self.ends:
+            return self.answered(said)
+        # More is promised than comes.
+        self.send_response(200)
+        self.send_header("Content-Length", "1000000")
+        self.end_headers()
+        self.wfile.write(said)
+        self.wfile.flush()
+        self.connection.close()
+
+    def drain(self) -> None:
+        """Read the whole context that was sent."""
+        if length := self.headers.get("Content-Length"):
+            self.rfile.read(int(length))
+            return
+        while size := int(self.rfile.readline(), 16):
+            self.rfile.read(size + 2)
+        self.rfile.readline()
+
+
+ENDS = {
+    b"": "the Docker engine went away",
+    b'{"error": "write /x: no space left on device"}\n': "`docker system prune` frees some",
+    b'{"error": "The command returned a non-zero code: 1"}\n': "the image cannot be built",
+}
+
+
+@pytest.mark.parametrize("end", ENDS, ids=["gone", "full", "failed"])
+def test_an_engine_that_ends_early_tags_nothing(end, built):
+    server = http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), type("Ends", (Engine,), {"ends": end})
+    )
+    server.tagged = []
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        host = f"tcp://127.0.0.1:{server.server_port}"
+        done = built.run("exact", "image", *OPTIONS, check=False, DOCKER_HOST=host)
+    finally:
+        server.shutdown()
+    assert done.returncode == 1 and ENDS[end] in done.stderr and server.tagged == []
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_without_an_engine(built):
+    for words in (["image"], ["verify", "--container"], ["which", "altruism:v1.0.0"]):
+        done = built.run("exact", *words, check=False, DOCKER_HOST="unix:///nowhere/socket")
+        assert done.returncode in (1, 2)
+        assert "no Docker engine answers" in done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_a_commit_without_a_dockerfile(released):
+    branch = released.run("git", "rev-parse", "HEAD").stdout.strip()
+    released.run("git", "rm", "--quiet", "Dockerfile")
+    released.run("git", "commit", "--quiet", "-m", "No Dockerfile")
+    done = released.run("exact", "image", *OPTIONS, check=False)
+    released.run("git", "reset", "--quiet", "--hard", branch)
+    assert done.returncode == 1 and "this commit has no Dockerfile" in done.stderr
+
+
+def test_the_linter_of_dockerfiles_is_content():
+    file = ROOT / PROJECT / "Dockerfile"
+    text = file.read_text(encoding="utf-8").replace("{{ cookiecutter.package_name }}", "altruism")
+    text = text.replace("{{ cookiecutter.license }}", "MIT")
+    done = subprocess.run(["hadolint", "-"], input=text, capture_output=True, text=True)
+    assert done.stdout == "" and done.returncode == 0
