@@ -424,7 +424,7 @@ class Engine(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def log_message(self, *words):
-        pass
+        """Nothing, for it would stand between the lines of pytest."""
 
     def answered(self, content: bytes, status: int = 200) -> None:
         self.send_response(status)
