@@ -164,6 +164,20 @@ def test_of_another_project_in_the_same_repository(built, tmp_path):
     )
 
 
+def test_of_a_project_in_a_folder_of_this_one(built, tmp_path):
+    top = Records(built, tmp_path / "top")
+    top.model("of the top")
+    inner = Records(built, tmp_path / "unused")
+    inner.root, inner.home = top.root, top.root / "inner"
+    shutil.copytree(top.home, inner.home, ignore=shutil.ignore_patterns(".git"))
+    inner.model("of the inner")
+    file = tmp_path / "inner.joblib"
+    file.write_text("of the inner")
+    done = top.run("exact", "compare", file, "HEAD", cwd=top.home, check=False)
+    assert done.returncode == 2 and "whose record is inner/dvc.lock" in done.stderr
+    assert top.run("exact", "compare", file, "HEAD", cwd=inner.home).returncode == 0
+
+
 def test_a_model_made_many_times_is_told_in_a_few_lines(records):
     for number in range(12):
         records.model("again", f"Made {number}")

@@ -277,11 +277,15 @@ def made(a: Side, b: Side) -> dict:
 
 def metrics(a: Side, b: Side) -> dict:
     """Each number of the metrics, of both, in a's order and then b's; MISSING is none."""
-    sides = [
-        {k: v for k, v in flat(one.metrics()).items() if type(v) in (int, float)} for one in (a, b)
-    ]
+    sides = [numbers(one.metrics()) for one in (a, b)]
     names = dict.fromkeys([*sides[0], *sides[1]])
     return {name: [one.get(name, MISSING) for one in sides] for name in names}
+
+
+def numbers(content: object) -> dict[str, int | float]:
+    """The numbers of a metrics file, by dotted name; lists and words are none."""
+    found = flat(content) if isinstance(content, dict) else {}
+    return {name: value for name, value in found.items() if type(value) in (int, float)}
 
 
 def flips(a: Side, b: Side) -> dict:

@@ -6,7 +6,7 @@ A is HEAD's parent and B is HEAD unless they are named. With --log, all releases
 import argparse
 import textwrap
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from exact import changes, git, history, judge, page, verdicts
 from exact.changes import MISSING, Side, answer
@@ -38,9 +38,10 @@ def commit_of(root: Path, name: str) -> tuple[str, str]:
         raise Refused(
             f"no commit here names {name}; `exact which {name}` looks for what is nearest"
         )
-    (records,) = list(found[0].made.values())[:1]
-    here = git.prefix(root)
-    if not any(record.startswith(here) for record in records):
+    records, here = next(iter(found[0].made.values())), git.prefix(root)
+    locks = [record for record in records if PurePosixPath(record).name == history.LOCK]
+    # A project at the top of a repository may have others in folders of it.
+    if here + history.LOCK not in (locks or [here + history.LOCK]):
         raise Refused(f"{name} is of another project, whose record is {records[0]}; compare there")
     tag = next(iter(found[0].releases), None)
     commit = history.resolved(root, tag) if tag else next(iter(found[0].made))
@@ -182,7 +183,7 @@ def log(root: Path) -> list[dict]:
             continue
         (one,) = sides(root, [tag], root, None)
         person = history.person(root, one.commit)
-        known = git_metrics(git.content(root, one.commit, changes.METRICS))
+        known = changes.numbers(parsed(git.content(root, one.commit, changes.METRICS) or b""))
         name = MAIN_METRIC if MAIN_METRIC in known else next(iter(known), None)
         last = before.get(model)
         found.append(
@@ -197,13 +198,6 @@ def log(root: Path) -> list[dict]:
         )
         before[model] = one
     return found[::-1]
-
-
-def git_metrics(text: bytes | None) -> dict:
-    """The numbers of a metrics file."""
-    found = parsed(text or b"")
-    flat = changes.flat(found) if isinstance(found, dict) else {}
-    return {name: value for name, value in flat.items() if type(value) in (int, float)}
 
 
 def table(releases: list[dict]) -> Iterator[str]:

@@ -51,7 +51,7 @@ def page(
 ) -> str:
     """The whole page; `before` and `after` are the `pictures` of both, `report` is the text."""
     names = [escape(found[which]["name"]) for which in ("a", "b")]
-    text = escape("\n".join(report({**found})).partition("\nmetrics")[0])
+    text = escape("\n".join(report(found)).partition("\nmetrics")[0])
     return f"""<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
