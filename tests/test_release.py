@@ -323,6 +323,65 @@ def test_what_is_not_to_be_pushed_stays_here(ready):
     assert "private.txt is kept from the remote (push: false)" in told
 
 
+def test_an_input_that_is_not_to_be_pushed_stays_here(ready):
+    """Though dvc.lock names it, too, as what a stage reads."""
+    raw = "data/raw/requests.jsonl"
+    ready.write(
+        raw, ready.read(raw) + ready.read(raw).splitlines()[0].replace("p0001", "q1") + "\n"
+    )
+    ready.run("dvc", "add", "--quiet", raw)
+    ready.write(f"{raw}.dvc", ready.read(f"{raw}.dvc") + "  push: false\n")
+    ready.run("make")
+    ready.commit("A private row")
+    ready.run("make", "hooks")
+    ready.run("make", "push")
+    ready.run("git", "push", "--quiet", "origin", "main")
+    (ready.root / ".git/hooks/pre-push").unlink()
+    md5 = ready.run("md5sum", raw).stdout.split()[0]
+    assert not list((ready.root.parent / "altruism-store").rglob(md5[2:]))
+
+
+def test_an_input_with_a_remote_of_its_own_goes_there_alone(ready, tmp_path):
+    raw = "data/raw/requests.jsonl"
+    ready.run("dvc", "remote", "add", "secret", tmp_path / "secret")
+    ready.write(
+        raw, ready.read(raw) + ready.read(raw).splitlines()[0].replace("p0001", "q1") + "\n"
+    )
+    ready.run("dvc", "add", "--quiet", raw)
+    ready.write(f"{raw}.dvc", ready.read(f"{raw}.dvc") + "  remote: secret\n")
+    ready.run("make")
+    ready.commit("A row for few")
+    ready.run("exact", "push")
+    md5 = ready.run("md5sum", raw).stdout.split()[0]
+    assert list((tmp_path / "secret").rglob(md5[2:]))
+    assert not list((ready.root.parent / "altruism-store").rglob(md5[2:]))
+
+
+def test_code_that_a_stage_names_as_a_folder_is_gits(ready):
+    ready.replace(
+        "dvc.yaml",
+        "      - ${data.file}\n      - .python",
+        "      - src\n      - ${data.file}\n      - .python",
+    )
+    ready.run("dvc", "commit", "--force", "--quiet", "prepare")
+    assert ".dir" in ready.read("dvc.lock")
+    ready.commit("A folder of code")
+    ready.run("make", "push")
+    ready.run("make", "hooks")
+    ready.run("git", "push", "--quiet", "origin", "main")
+    (ready.root / ".git/hooks/pre-push").unlink()
+
+
+def test_an_older_version_whose_remote_is_gone_gets_no_stage(ready, tmp_path):
+    release(ready, "v1.0.0")
+    shutil.copytree(ready.root.parent / "altruism-store", tmp_path / "moved")
+    ready.run("dvc", "remote", "modify", "storage", "url", tmp_path / "moved")
+    ready.commit("Move the store")
+    told = refused(ready, "v1.0.0", "--stage", "prod")
+    assert "the commit's .dvc/config has another DVC remote than is used here (storage)" in told
+    assert "is released" in release(ready, "v1.1.0", "--stage", "prod").stdout
+
+
 def test_a_tag_made_by_hand_is_rebuilt_before_it_gets_a_stage(ready):
     ready.write("reports/roc.csv", "false_positive_rate,true_positive_rate\n0,0\n1,1\n")
     ready.run("dvc", "commit", "--force", "--quiet")

@@ -145,6 +145,17 @@ def test_a_commit_that_a_branch_goes_on_from_is_kept(records):
     assert "branches main, older" in told and "kept by" not in told
 
 
+def test_a_later_tag_keeps_an_older_model(records):
+    records.git("switch", "--quiet", "-c", "side")
+    records.model("base")
+    records.model("old")
+    records.model("new")
+    records.git("tag", "altruism@v2.0.0")
+    records.git("checkout", "--quiet", "--detach")
+    records.git("branch", "-D", "side")
+    assert "kept by" not in records.which(md5("old")).stdout
+
+
 def test_of_another_project_in_the_same_repository(built, tmp_path):
     one = Records(built, tmp_path / "top", "one")
     one.model("of one")
@@ -348,7 +359,13 @@ def test_odd_files_are_no_obstacle(name, text, records):
         assert "Traceback" not in done.stderr
 
 
-SETTINGS = ["column.ui=always", "log.showSignature=true", "color.ui=always", "core.quotePath=true"]
+SETTINGS = [
+    "log.showRoot=false",
+    "column.ui=always",
+    "log.showSignature=true",
+    "color.ui=always",
+    "core.quotePath=true",
+]
 
 
 @pytest.mark.parametrize("setting", SETTINGS)

@@ -168,7 +168,11 @@ class Container:
             tmpfs={"/tmp": "exec"},
             init=True,
         )
-        stop = processes.stoppable(lambda: container.remove(force=True))
+        try:
+            stop = processes.stoppable(lambda: container.remove(force=True))
+        except Refused:
+            container.remove(force=True)
+            raise
         try:
             container.start()
             rest = ""

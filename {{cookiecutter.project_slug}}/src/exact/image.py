@@ -25,7 +25,7 @@ OWN = "exact"
 MANIFEST = "images.json"
 # What a tag may hold beside letters and digits; a + of a version becomes an underscore.
 FORBIDDEN = re.compile(r"[^\w.-]")
-CREDENTIALS = re.compile(r"(?<=://)[^/@]+@")
+CREDENTIALS = re.compile(r"(?<=://)[^/]*@")
 
 
 # -- what an image is called, and what it says of itself
@@ -86,7 +86,10 @@ def make_tools(root: Path, options: argparse.Namespace, client) -> tuple[str, st
 def record(root: Path, name: str, commit: str, made: str, reference: str | None) -> None:
     """Write into the manifest, which git tracks, which image a version is."""
     file = root / MANIFEST
-    known = json.loads(file.read_bytes()) if file.exists() else {}
+    try:
+        known = dict(json.loads(file.read_bytes())) if file.exists() else {}
+    except (TypeError, ValueError) as error:
+        raise Refused(f"{MANIFEST} is no JSON object ({error}); mend it, or remove it") from None
     known[name] = {"revision": commit, "id": made, "reference": reference}
     text = json.dumps(known, indent=2, sort_keys=True, allow_nan=False)
     file.write_text(text + "\n", encoding="utf-8", newline="\n")
@@ -127,7 +130,10 @@ def identified(root: Path, reference: str) -> str:
         raise Refused(f"{reference} says it is of commit {commit}, which git does not know here")
     if hashlib.md5(lock, usedforsecurity=False).hexdigest() != said.get(f"{OWN}.dvc.lock"):
         raise Refused(f"{reference} says it is of commit {commit}, whose dvc.lock is another")
-    return said[f"{OWN}.model"]
+    md5 = said[f"{OWN}.model"]
+    if md5 not in dict(map(reversed, history.locked(lock))):
+        raise Refused(f"{reference} says that it has a model ({md5}) that its commit does not name")
+    return md5
 
 
 # -- the command
@@ -151,7 +157,10 @@ def parser() -> argparse.ArgumentParser:
 
 def main(words: list[str]) -> int:
     """Build, tag, and where it is asked for push and record."""
-    arguments = parser().parse_args(words)
+    options = parser()
+    arguments = options.parse_args(words)
+    if arguments.target and (arguments.revision != "HEAD" or arguments.push or arguments.record):
+        options.error("--target is of the working tree, and takes no REV, --push or --record")
     stop_cleanly()
     clear = "\r\033[K" if sys.stderr.isatty() else ""
     try:

@@ -178,11 +178,9 @@ def check_stored(root: Path, store: Store, name: str, commit: str, heard: Callab
         raise Refused("the DVC remote's folder is not there; mount it, or run `make push`")
     private = Records.of(root, commit).private
     for line in found.lines:
-        if line.path in private and line.stage.endswith(".dvc"):
-            told = f"{line.path} is kept from the remote (push: false)"
-            raise Refused(f"{told}, so nobody else could rebuild this; let it be pushed")
         if line.path in private:
-            continue
+            told = f"{line.path} is kept from the remote (push: false)"
+            raise Refused(f"{told}, so nobody else could get this back; let it be pushed")
         if "remote: missing" in line.stored:
             raise Refused(f"{line.path} ({line.recorded}) is not on the remote; run `make push`")
         if "remote: " in line.stored and "remote: intact" not in line.stored:
@@ -202,8 +200,8 @@ def check_recovered(root: Path, store: Store, commit: str, heard: Callable) -> N
         git.git(root, "clone", "--quiet", "--no-local", "--no-checkout", "--", top, clone)
         git.git(clone, "checkout", "--quiet", "--detach", commit)
         project = clone / git.prefix(root)
-        store.configure(project)
-        private = Records.of(root, commit).private
+        remotes = {remote for _, remote in Records.of(root, commit).data.values()} - {None}
+        store.configure(project, remotes)
         done = subprocess.run(
             [sys.executable, "-P", "-m", "dvc", "pull"],
             cwd=project,
@@ -215,8 +213,6 @@ def check_recovered(root: Path, store: Store, commit: str, heard: Callable) -> N
             raise Refused(f"a new clone cannot pull it: {last_words(done.stderr)}")
         for _, path, md5, _ in quick.named(project, store):
             file = project / path
-            if path in private:
-                continue
             if not md5.endswith(".dir") and (not file.is_file() or md5_of(file) != md5):
                 raise Refused(
                     f"a new clone gets other bytes for {path}; see `exact verify --quick`"

@@ -38,6 +38,8 @@ def read(root: Path, source: str) -> tuple[str, Path | None]:
     What standard input holds is copied into a file, which the caller removes.
     """
     path = Path(source)
+    if source == "-" and sys.stdin is None:
+        raise Refused("standard input is closed; give a file")
     if source == "-":
         with tempfile.NamedTemporaryFile(prefix="exact-", delete=False) as file:
             try:
@@ -101,6 +103,7 @@ def answer(root: Path, found: Found, stories: int | None = None) -> dict:
         "others": [history.person(root, commit) for commit, _ in made[:MOST_TOLD][1:]],
         "count": len(made),
         "commits": found.commits,
+        "kept": found.kept,
         "branches": found.branches,
         "tags": found.tags,
         "releases": found.releases,
@@ -130,7 +133,7 @@ def told(known: dict) -> Iterator[tuple[str, str]]:
     yield "environment", ", ".join([*environment[:1], f"Python {best['python'] or 'unknown'}"])
     revision = known["releases"][0] if known["releases"] else best["commit"][:SHORT]
     word, path = shlex.quote(revision), shlex.quote(role["path"])
-    if not known["branches"] and not known["tags"]:
+    if not known["kept"]:
         yield "kept by", f"no branch or tag; `git branch kept {revision}` saves it from git's gc"
     if best["folder"] != known["here"]:
         yield "project", f"that in {best['folder'] or '.'} of this repository; go there first"
@@ -157,7 +160,7 @@ def identity(known: dict, best: dict) -> Iterator[tuple[str, str]]:
     if known["releases"]:
         yield "released", ", ".join(known["releases"])
     others = [tag for tag in known["tags"] if tag not in known["releases"]]
-    where = [f"branches {', '.join(known['branches'][:MOST_TOLD])}"] if known["branches"] else []
+    where = [f"in branches {', '.join(known['branches'][:MOST_TOLD])}"] if known["branches"] else []
     where += [f"tags {', '.join(others[:MOST_TOLD])}"] if others else []
     count = len(known["commits"])
     yield "named by", "; ".join([f"{count} commit{'s' * (count > 1)}", *where])

@@ -16,7 +16,8 @@ OWN = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_D
 SETTINGS = """
 core.autocrlf=false core.eol=lf core.attributesFile=.none core.sparseCheckout=false
 core.useReplaceRefs=false core.hooksPath=.none core.fsmonitor=false core.splitIndex=false
-submodule.recurse=false column.ui=never log.showSignature=false log.diffMerges=separate
+submodule.recurse=false column.ui=never log.showSignature=false
+log.diffMerges=separate log.showRoot=true
 """
 # How GTO names a release: the model, an @ and a semantic version.
 RELEASE = re.compile(r"[^@#]+@v\d+\.\d+\.\d+(-[\w.-]+)?(\+[\w.-]+)?")

@@ -18,6 +18,8 @@ LOCK = "dvc.lock"
 RECORDS = (f":(top,glob)**/{LOCK}", ":(top,glob)**/*.dvc")
 # A path in a dvc.lock and its md5.
 LOCKED = re.compile(rb"path: (.+)\n(?:\s+hash: md5\n)?\s+md5: ['\"]?([0-9a-f]{32}(?:\.dir)?)\b")
+# The part of a stage, as DVC writes it, on what it has made.
+OUTPUTS = re.compile(rb"^    outs:\n((?:    [- ].*(?:\n|\Z))*)", re.MULTILINE)
 # What every stage depends on beside its code and data.
 ENVIRONMENT = ("requirements.lock", ".python-version")
 # One line for each commit, whose fields are as few bytes as no name can hold.
@@ -38,6 +40,8 @@ class Found:
     commits: list[str] = field(default_factory=list)
     made: dict[str, list[str]] = field(default_factory=dict)
     branches: list[str] = field(default_factory=list)
+    # Whether a branch or a tag reaches one of `made`, so that git does not throw it away.
+    kept: bool = False
     tags: list[str] = field(default_factory=list)
 
     @property
@@ -117,6 +121,7 @@ def where(root: Path, md5: str, blobs: dict[str, set[str]]) -> Found:
     for name, _ in refs(root, *holding, "refs/heads", "refs/remotes"):
         short = name.removeprefix("refs/").partition("/")[2]
         found.branches += [] if short.endswith("/HEAD") else [short]
+    found.kept = bool(found.branches or refs(root, *holding, "refs/tags"))
     tags = refs(root, "refs/tags")
     found.tags = [name.removeprefix("refs/tags/") for name, commit in tags if commit in naming]
     return found
@@ -210,18 +215,22 @@ def tidy(stage: object) -> dict:
     }
 
 
-def unpushed(pipeline: object) -> set[str]:
-    """The outputs that a dvc.yaml says are not to be pushed."""
+def settings(pipeline: object) -> dict[str, dict]:
+    """What a dvc.yaml says of outputs beside their path, such as push and remote."""
     stages = pipeline.get("stages") if isinstance(pipeline, dict) else None
-    found = set()
+    found = {}
     for stage in stages.values() if isinstance(stages, dict) else ():
         for kind in ("outs", "metrics", "plots"):
             items = stage.get(kind) if isinstance(stage, dict) else None
             for item in items if isinstance(items, list) else ():
                 for path, told in item.items() if isinstance(item, dict) else ():
-                    if isinstance(told, dict) and told.get("push") is False:
-                        found.add(path)
+                    found[path] = told if isinstance(told, dict) else {}
     return found
+
+
+def unpushed(pipeline: object) -> set[str]:
+    """The outputs that a dvc.yaml says are not to be pushed."""
+    return {path for path, told in settings(pipeline).items() if told.get("push") is False}
 
 
 def tracked(root: Path, commit: str, inside: str) -> Iterator[tuple[str, dict]]:
@@ -247,6 +256,15 @@ def locked(lock: bytes) -> list[tuple[str, str]]:
     """Path and md5 of all that a dvc.lock names, read without a YAML parser, which is slow."""
     found = [(name.decode(errors="replace"), md5.decode()) for name, md5 in LOCKED.findall(lock)]
     return [(name.strip("'\""), md5) for name, md5 in found]
+
+
+def locked_outputs(lock: bytes) -> list[tuple[str, str]]:
+    """The same of what stages have made, and of nothing that they read."""
+    blocks = OUTPUTS.findall(lock)
+    if lock.count(b"outs:") == len(blocks):
+        return [pair for block in blocks for pair in locked(block)]
+    # Not as DVC writes it, so it is read as slowly as that needs.
+    return [pair for stage in stages_of(lock).values() for pair in outputs(tidy(stage)).items()]
 
 
 def roles(root: Path, commit: str, path: str, md5: str) -> Iterator[dict[str, str]]:

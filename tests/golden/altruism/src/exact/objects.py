@@ -57,25 +57,30 @@ class Store:
         odb = self.remote()
         return odb.fs.protocol != "local" or Path(odb.path).parents[1].is_dir()
 
-    def configure(self, clone: Path) -> None:
+    def configure(self, clone: Path, named: set[str]) -> None:
         """Give a clone of the project at `clone` this one's remotes, and a cache of its own.
 
-        Their addresses may be paths from here, and what opens them is in no commit. Refused
-        where the commit's own configuration has another address.
+        Their addresses may be paths from here, and what opens them is in no commit. `named` are
+        remotes that its .dvc files name. Refused where the configuration of the commit that is
+        checked out there has another address for one of these, or for the default, than is used.
         """
         from dvc.config import Config
 
-        config = Config(str(clone / ".dvc"))
-        committed = config.load_one("repo")
-        own = self._repo.config.load_one("repo")
+        committed = Config.load_file(str(clone / ".dvc/config"))
+        here = Config.load_file(str(Path(self._repo.root_dir) / ".dvc/config"))
+        own, used = self._repo.config.load_one("repo"), self._repo.config
         default = committed.get("core", {}).get("remote")
-        found = self._repo.config["core"].get("remote")
-        for name in {default, found, *committed["remote"]}:
-            here = self._repo.config["remote"].get(name, {}).get("url")
-            theirs = own["remote"].get(name, {}).get("url")
-            if default != found or here != theirs or name not in committed["remote"]:
+        for name in sorted({str(default), *named}):
+            # As they are written, since a path would be one from each clone.
+            addresses = [
+                told.get("remote", {}).get(name, {}).get("url") for told in (committed, here)
+            ]
+            urls = [told.get("remote", {}).get(name, {}).get("url") for told in (own, used)]
+            other = default != used["core"].get("remote") or urls[0] != urls[1]
+            if other or None in addresses or addresses[0] != addresses[1]:
                 told = f"the commit's .dvc/config has another DVC remote than is used here ({name})"
-                raise Refused(f"{told}, so no clone would find it; commit the address there")
+                raise Refused(f"{told}, so no clone would find it; release a commit that has it")
+        config = Config(str(clone / ".dvc"))
         with config.edit("local") as local:
             local["remote"] = {name: {**told} for name, told in self._repo.config["remote"].items()}
             local["core"] = {"remote": self._repo.config["core"].get("remote")}

@@ -36,15 +36,15 @@ def named(root: Path, commits: list[str]) -> Iterator[Named]:
     for commit, (_, lock) in zip(commits, locks, strict=True):
         words = ["ls-tree", "-r", "-z", "--name-only", "--full-tree", commit, inside or "."]
         held = {path.removeprefix(inside) for path in git.git(root, *words).split("\0")}
-        pipeline = parsed(git.content(root, commit, "dvc.yaml", inside) or b"")
-        left = held | history.unpushed(pipeline)
+        told = history.settings(parsed(git.content(root, commit, "dvc.yaml", inside) or b""))
         for path, out in history.tracked(root, commit, inside):
             if out.get("push") is not False and judge.MD5.fullmatch(str(out.get("md5"))):
                 yield commit, path, out["md5"], out.get("remote")
-        for path, md5 in history.locked(lock):
-            # Of what a stage reads, git holds the code and .dvc files name the data.
-            if path not in left:
-                yield commit, path, md5, None
+        for path, md5 in history.locked_outputs(lock):
+            own = told.get(path, {})
+            in_git = path in held or any(name.startswith(path + "/") for name in held)
+            if own.get("push") is not False and not in_git:
+                yield commit, path, md5, own.get("remote")
 
 
 def absent(root: Path, store: Store, commits: Iterable[str]) -> list[Named]:
