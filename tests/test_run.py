@@ -360,13 +360,13 @@ def test_make_makes_a_missing_environment_and_leaves_the_active_one_alone(spare,
     spare.run("exact", "run", "true")
 
 
-def test_make_env_works_on_a_machine_without_uv(built, tmp_path):
+def test_make_env_works_on_a_machine_without_uv_and_without_a_home(built, tmp_path):
     # Under the obscure name again, since here pip and venv have to bear it too.
     bare = type(built)(tmp_path / built.root.parent.name / "altruism")
     ignore = shutil.ignore_patterns(".venv", ".git", "cache")
     shutil.copytree(built.root, bare.root, symlinks=True, ignore=ignore)
     folders = os.environ["PATH"].split(os.pathsep)
     path = os.pathsep.join(folder for folder in folders if not (Path(folder) / "uv").exists())
-    bare.run("make", "env", PATH=path)
+    bare.run("make", "env", PATH=path, HOME="/proc/nobody", XDG_CACHE_HOME="")
     assert (bare.root / ".uv/bin/uv").exists()
     bare.run("exact", "run", "python", "-c", "import sklearn")
