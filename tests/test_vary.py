@@ -220,7 +220,8 @@ class Varied:
         return {
             name: (path.read_bytes(), path.stat().st_mtime_ns)
             for name, path in named.items()
-            if not name.startswith((".venv/", ".dvc/tmp/"))
+            # Python keeps what it has compiled, of whatever was not imported before.
+            if not name.startswith((".venv/", ".dvc/tmp/")) and "__pycache__" not in name
         }
 
 

@@ -131,8 +131,7 @@ def outcome(steps: Iterator[dict]) -> str:
     for step in steps:
         if "error" in step:
             told = plain(" ".join([*said[-3:], step["error"].strip()]))
-            mend = "`docker system prune` frees some" if "no space left" in told else "mend that"
-            raise Refused(f"the image cannot be built: {told[-600:]}; {mend}")
+            raise Refused(f"the image cannot be built: {told[-600:]}; {remedy(told, said)}")
         if text := step.get("stream", "").strip():
             said.append(text)
             if sys.stderr.isatty():
@@ -141,6 +140,15 @@ def outcome(steps: Iterator[dict]) -> str:
     if made is None:
         raise Refused("the Docker engine told of no image; look at its log")
     return made
+
+
+def remedy(told: str, said: list[str]) -> str:
+    """What to do about an error that came after these steps."""
+    if "no space left" in told:
+        return "`docker system prune` frees some"
+    if said and " : FROM " in said[-1]:
+        return "name a mirror of the base image with --base"
+    return "mend that, and run this again"
 
 
 class Container:
