@@ -10,17 +10,19 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tarfile
+import tempfile
 import threading
 import time
 import urllib.request
+from pathlib import Path
 
 import pytest
 import websocket
-from bake import PROJECT, ROOT
-from conftest import Project
-from test_exactness import estimators, golden
+from conftest import OBSCURE, Project
+from test_exactness import STRANGER, estimators, golden, strangers_python
 from test_history import older_joblib
 from test_remotes import free_port, running
 
@@ -41,13 +43,13 @@ def answers() -> bool:
     return known.returncode == 0
 
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.exhaustive,
-    pytest.mark.skipif(
-        not answers(), reason=f"no Docker engine has {BASE} (.ci/docker makes both)"
-    ),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.exhaustive]
+
+
+@pytest.fixture(scope="module")
+def engine():
+    if not answers():
+        pytest.skip(f"no Docker engine has {BASE} (.ci/docker makes both)")
 
 
 def docker(*words, **more) -> str:
@@ -86,12 +88,24 @@ def rows(built) -> str:
     return "".join(built.read("data/raw/requests.jsonl").splitlines(keepends=True)[:40])
 
 
+# What must not get into an image: some of it committed against all rules, some of it lying there.
+SECRETS = ("src/altruism/.env", "src/altruism/id.pem", "src/.netrc", ".env", "data/raw/key")
+
+
 @pytest.fixture(scope="module")
-def released(built, tmp_path_factory) -> Project:
+def released(engine, built, tmp_path_factory) -> Project:
     """Two releases, between which a parameter and a dependency's version change; both images."""
     project = built.copy(tmp_path_factory.mktemp("images") / "altruism")
-    project.run("git", "remote", "add", "origin", "https://user:secret@example.org/altruism.git")
-    project.run("git", "tag", "--annotate", "--message", "x", "altruism@v1.0.0")
+    project.run("git", "remote", "add", "backup", "https://example.org/backup.git")
+    project.run(
+        "git", "remote", "add", "origin", "https://user:secret@example.org/altruism.git?t=x"
+    )
+    for name in SECRETS:
+        project.write(name, "secret")
+    project.run("git", "add", "--force", *SECRETS[:3])
+    project.run("git", "commit", "--quiet", "--message", "Leak")
+    for version in ("v1.0.0", "v1.0.1+b.1"):
+        project.run("git", "tag", "--annotate", "--message", "x", f"altruism@{version}")
     project.replace("params.yaml", "estimator: logistic_regression ", "estimator: complement_nb ")
     older_joblib(project)
     project.run("make")
@@ -121,6 +135,9 @@ def test_each_version_scores_as_its_own_model_did(released, rows, tmp_path):
 
 def test_labels_say_where_it_comes_from(released):
     labels = inspected("altruism:v1.0.0")["Config"]["Labels"]
+    # The same commit under another version.
+    told = released.run("exact", "image", "v1.0.1+b.1", *OPTIONS).stdout
+    assert told.startswith("altruism:v1.0.1_b.1 is the image of commit ")
     commit = released.run("git", "rev-parse", "altruism@v1.0.0^{commit}").stdout.strip()
     date = released.run("git", "log", "-1", "--format=%cI", commit).stdout.strip()
     standard = {name.rpartition(".")[2]: text for name, text in labels.items() if "image" in name}
@@ -146,19 +163,53 @@ def test_which_knows_an_image(released):
         assert f"committed    {commit}" in told and "released     altruism@v1.0.0" in told
 
 
+OCI = "org.opencontainers.image"
 FORGED = {
-    "org.opencontainers.image.revision=0123456789abcdef": "which git does not know here",
+    f"{OCI}.revision=0123456789abcdef0123456789abcdef01234567": "which git does not know here",
+    f"{OCI}.revision=HEAD": "which git does not know here",
+    f"{OCI}.version=v9.9.9": "and git has no such tag there",
     "exact.dvc.lock=0": "whose dvc.lock is another",
+    "exact.requirements.lock=0": "whose requirements.lock is another",
+    "exact.model=0": "which names no model with the md5 that it has",
 }
 
 
 @pytest.mark.parametrize("label", FORGED)
 def test_an_image_whose_labels_do_not_hold(label, released):
-    docker(
-        "build", "--tag", "altruism:forged", "--label", label, "-", input="FROM altruism:v1.0.0\n"
-    )
+    words = ["build", "--tag", "altruism:forged", "--label", label, "-"]
+    docker(*words, input="FROM altruism:v1.0.0\n")
     done = released.run("exact", "which", "altruism:forged", check=False)
     assert done.returncode == 2 and FORGED[label] in done.stderr
+
+
+def test_an_image_whose_model_was_replaced(released, tmp_path):
+    (tmp_path / "Dockerfile").write_text(f"FROM altruism:v1.0.0\nCOPY Dockerfile ./{MODEL}\n")
+    docker("build", "--tag", "altruism:forged", tmp_path)
+    done = released.run("exact", "which", "altruism:forged", check=False)
+    assert done.returncode == 2 and f"holds another {MODEL} than its labels say" in done.stderr
+
+
+# How a remote is told of in a label; None where it is not.
+ADDRESSES = {
+    "https://example.org/a.git": "https://example.org/a.git",
+    "https://user:pass@example.org:8443/a.git?token=x#y": "https://example.org:8443/a.git",
+    "ssh://git@example.org/a.git": "ssh://example.org/a.git",
+    "git@example.org:team/a.git": "git@example.org:team/a.git",
+    "/srv/git/a.git": "",
+    "../a.git": "",
+    "file:///srv/a.git": "",
+    "https://[bad/a.git": "",
+}
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_a_label_tells_no_password_and_no_folder(address, built, tmp_path):
+    git = ["git", "-C", tmp_path]
+    subprocess.run([*git, "init", "--quiet"], check=True)
+    subprocess.run([*git, "remote", "add", "origin", address], check=True)
+    code = "import sys; from pathlib import Path; from exact.image import source; "
+    told = built.run("python", "-c", code + "print(source(Path(sys.argv[1])))", tmp_path).stdout
+    assert told == ADDRESSES[address] + "\n"
 
 
 def test_images_of_others_and_of_nobody(released):
@@ -179,6 +230,7 @@ def test_what_is_in_it_and_what_is_not(released):
     assert f"project/{MODEL}" in inside and not any("/data/" in name for name in inside)
     forbidden = re.compile(
         r"bin/(gcc|cc1|g\+\+|make|git|docker)$|/\.git/|/\.dvc/|\.cache/|opt/venv/.*/pip/|config\.local"
+        r"|^project/.*(\.env|\.pem|\.netrc|key)$"
     )
     assert [name for name in names if forbidden.search(name)] == []
     size, base = inspected("altruism:v1.0.0")["Size"], inspected(BASE)["Size"]
@@ -212,12 +264,15 @@ def test_a_change_of_code_installs_nothing(released):
     # The packages' layer is there already.
     sizes = [len(set(before) & set(after)), len(after)]
     assert sizes[0] >= 3 and sizes[0] < sizes[1]
+    # The model is that of the commit before, and yet the image is of this one.
+    told = released.run("exact", "which", f"altruism:{commit[:12]}").stdout
+    assert f"committed    {commit[:12]}" in told and f"git checkout {commit[:12]}" in told
 
 
 # The engine makes these folders itself, and dates them by its own clock; files in them it does not.
 DATED = re.compile(
     r"(project|project/models|project/src|project/src/\w+|opt|opt/venv|dev|etc|proc|sys)?"
-    r"|(etc|dev)/.*|\.dockerenv"
+    r"|dev/(console|pts|shm)|etc/(hostname|hosts|mtab|resolv\.conf)|\.dockerenv"
 )
 
 
@@ -264,24 +319,39 @@ def test_a_registry_and_the_manifest(released, rows, tmp_path):
     words[-2] = f"127.0.0.1:{free_port()}"
     done = released.run("exact", "image", *words[:-1], check=False)
     assert done.returncode == 1 and "cannot be pushed" in done.stderr
+    assert not docker("images", "--quiet", f"{words[-2]}/altruism")
+
+
+@pytest.mark.parametrize(
+    "registry", ["Bad Registry/x", "", "example.org/UP", "https://x.org", "-x/"]
+)
+def test_no_registry(registry, built):
+    done = built.run("exact", "image", *OPTIONS, f"--push={registry}", check=False)
+    assert done.returncode == 2 and "is no registry" in done.stderr
 
 
 # -- rebuilds inside
 
 
-def test_the_container_makes_what_dvc_lock_records(built, tmp_path):
-    project = built.copy(tmp_path / "altruism")
-    before = project.read("dvc.lock")
+def test_the_container_makes_what_dvc_lock_records(engine, built, tmp_path):
+    # In a folder that no shell and no list of mounts may take apart, its cache elsewhere.
+    project = built.copy(tmp_path / OBSCURE / "altruism")
+    before, cache = project.read("dvc.lock"), tmp_path / "cache"
+    md5 = golden()["outputs"][MODEL]
+    shutil.move(project.root / ".dvc/cache", cache)
+    shutil.rmtree(cache / "files/md5" / md5[:2])
+    project.run("dvc", "config", "--local", "cache.dir", cache)
     for stage in ("models/model.joblib", "reports/metrics.json", "data/prepared/test.jsonl"):
         (project.root / stage).unlink()
     (project.root / "dvc.lock").unlink()
     project.run("make", "docker-repro", DOCKER=" ".join(OPTIONS))
     assert project.read("dvc.lock") == before
+    assert (cache / "files/md5" / md5[:2] / md5[2:]).exists()
     owner = os.getuid(), os.getgid()
     assert all((p.stat().st_uid, p.stat().st_gid) == owner for p in project.root.rglob("*.joblib"))
 
 
-def test_each_estimator_is_the_same_inside(built, tmp_path):
+def test_each_estimator_is_the_same_inside(engine, built, tmp_path):
     project = built.copy(tmp_path / "altruism")
     found = {}
     params = project.read("params.yaml")
@@ -301,6 +371,7 @@ def test_verify_in_a_container(released):
     done = released.run("exact", "verify", "altruism@v1.0.0", "--container", *OPTIONS, "--json")
     (report,) = json.loads(done.stdout)
     assert report["verdict"] == "identical" and len(report["lines"]) == 16
+    assert report["notes"] == []
     assert not docker("ps", "--quiet")
     done = released.run("exact", "verify", "--quick", "--container", check=False)
     assert done.returncode == 2 and "--quick rebuilds nothing" in done.stderr
@@ -317,59 +388,107 @@ def test_verify_in_a_container_sees_a_difference(released):
     assert done.returncode == 1 and "differs    evaluate" in done.stdout
 
 
-def test_a_stop_leaves_no_container(released):
-    path = os.pathsep.join([str(released.root / ".venv/bin"), os.environ["PATH"]])
+def test_verify_in_a_container_sees_what_a_stage_reads_besides(released):
+    branch = released.run("git", "rev-parse", "HEAD").stdout.strip()
+    code = 'open("notebooks/explore.ipynb").read()\n'
+    released.write("src/altruism/scores.py", released.read("src/altruism/scores.py") + code)
+    released.run("make")
+    released.commit("Read a notebook")
+    done = released.run("exact", "verify", "--container", *OPTIONS)
+    released.run("git", "reset", "--quiet", "--hard", branch)
+    released.run("dvc", "checkout", "--quiet", "--force")
+    assert "evaluate reads notebooks/explore.ipynb, which its deps do not name" in done.stdout
+
+
+def left() -> str:
+    """The containers that verifying has started, running or not."""
+    return docker("ps", "--all", "--quiet", "--filter", "label=exact.tree")
+
+
+@contextlib.contextmanager
+def verifying(project):
+    """A verification whose container runs."""
+    path = os.pathsep.join([str(project.root / ".venv/bin"), os.environ["PATH"]])
     command = ["exact", "verify", "--container", *OPTIONS]
-    with subprocess.Popen(
-        command, cwd=released.root, env={**os.environ, "PATH": path}, stdout=subprocess.DEVNULL
-    ) as child:
-        while child.poll() is None and not docker("ps", "--quiet"):
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    environ = {**os.environ, "PATH": path}
+    with subprocess.Popen(command, cwd=project.root, env=environ, **quiet) as child:
+        while child.poll() is None and not left():
             time.sleep(0.1)
+        yield child
+
+
+def test_a_stop_leaves_no_container(released):
+    assert not left()
+    with verifying(released) as child:
         child.terminate()
-    assert child.returncode == 130 and not docker(
-        "ps", "--all", "--quiet", "--filter", "status=running"
-    )
+    assert child.returncode == 130 and not left()
+
+
+def test_what_a_kill_leaves_is_gone_the_next_time(released):
+    with verifying(released) as child:
+        child.kill()
+    assert left()
+    released.run("exact", "verify", "--container", *OPTIONS)
+    assert not left()
 
 
 # -- the notebook
 
 
-def test_the_notebook_in_the_container(built, tmp_path):
-    project = built.copy(tmp_path / "altruism")
-    tag = project.run("exact", "image", "--target", "notebook", *OPTIONS).stdout.strip()
-    # Jupyter is never root, even where the tests are.
-    user, port = os.getuid() or 1000, free_port()
-    owned(project, user)
-    words = ["run", "--rm", "--detach", "--init", "--user", f"{user}:{user}", "--read-only"]
-    words += ["--tmpfs", "/tmp:exec", "--mount", f"type=bind,source={project.root},target=/project"]
-    words += ["--publish", f"127.0.0.1:{port}:8888", "--env", "JUPYTER_TOKEN=token"]
-    container = docker(*words, tag)
-    try:
-        address = f"127.0.0.1:{port}/api"
-        wait_for(f"http://{address}/status?token=token")
-        with pytest.raises(urllib.error.HTTPError, match="403"):
-            urllib.request.urlopen(f"http://{address}/contents/explore.ipynb")
-        book = asked(f"http://{address}/contents/explore.ipynb?token=token")
-        outputs = run_cells(address, book["content"])
-        asked(f"http://{address}/contents/explore.ipynb?token=token", "PUT", book)
-    finally:
-        docker("rm", "--force", container)
-        owned(project, os.getuid())
+@pytest.fixture
+def theirs(engine, built):
+    """A copy of the project that is another user's than root, and the words to be that user."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        project, words = Project(Path(folder) / "altruism"), []
+        ignore = shutil.ignore_patterns(".venv")
+        shutil.copytree(built.root, project.root, symlinks=True, ignore=ignore)
+        if os.getuid():
+            project.run("make", "env")
+        else:
+            python = strangers_python(project.read(".python-version").strip())
+            project.run("make", "env", PATH=f"{python}{os.pathsep}{os.environ['PATH']}")
+            subprocess.run(["chown", "--recursive", str(STRANGER), folder], check=True)
+            socket = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+            group = os.stat(socket.removeprefix("unix://")).st_gid
+            words = ["setpriv", f"--reuid={STRANGER}", f"--regid={group}", "--clear-groups"]
+        yield project, words
+
+
+def test_the_notebook_in_the_container(theirs):
+    project, user = theirs
+    path = os.pathsep.join([str(project.root / ".venv/bin"), os.environ["PATH"]])
+    environ = {**os.environ, "PATH": path, "HOME": str(project.root.parent)}
+    environ |= {"JUPYTER_TOKEN": "token", "DOCKER": " ".join(OPTIONS)}
+    command = [*user, "make", "notebook"]
+    with subprocess.Popen(command, cwd=project.root, env=environ, start_new_session=True) as child:
+        try:
+            address = "127.0.0.1:8888/api"
+            wait_for(f"http://{address}/status?token=token", child)
+            with pytest.raises(urllib.error.HTTPError, match="403"):
+                urllib.request.urlopen(f"http://{address}/contents/notebooks")
+            book = asked(f"http://{address}/contents/notebooks/explore.ipynb?token=token")
+            outputs = run_cells(address, book["content"])
+            asked(f"http://{address}/contents/notebooks/explore.ipynb?token=token", "PUT", book)
+        finally:
+            os.killpg(child.pid, signal.SIGINT)
+    assert not left()
     kinds = [kind for output in outputs for kind in output.get("data", {})]
     assert not [o for o in outputs if o["output_type"] == "error"] and "image/svg+xml" in kinds
     # It was run and saved, outputs and all, and git sees no change.
     assert "image/svg+xml" in project.read("notebooks/explore.ipynb")
-    assert project.run("git", "diff").stdout == ""
+    assert project.run(*user, "git", "diff").stdout == ""
 
 
-def owned(project, user: int) -> None:
-    """Give the project to a user, which only root can."""
-    if os.getuid() == 0:
-        subprocess.run(["chown", "--recursive", f"{user}:{user}", project.root], check=True)
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can try it as root")
+def test_no_notebook_for_root(built):
+    done = built.run("make", "notebook", check=False)
+    assert "Jupyter does not run as root" in done.stderr
 
 
-def wait_for(address: str) -> None:
-    for _ in range(300):
+def wait_for(address: str, child: subprocess.Popen) -> None:
+    while child.poll() is None:
         with contextlib.suppress(OSError):
             urllib.request.urlopen(address)
             return
@@ -387,7 +506,9 @@ def asked(address: str, method: str = "GET", body: dict | None = None) -> dict:
 
 def run_cells(address: str, book: dict) -> list[dict]:
     """Run each cell as Jupyter's own page does, put its outputs into it, and return all."""
-    kernel = asked(f"http://{address}/kernels?token=token", "POST", {"path": "explore.ipynb"})["id"]
+    kernel = asked(
+        f"http://{address}/kernels?token=token", "POST", {"path": "notebooks/explore.ipynb"}
+    )["id"]
     channel = websocket.create_connection(
         f"ws://{address}/kernels/{kernel}/channels?token=token", timeout=60
     )
@@ -480,7 +601,8 @@ def test_an_engine_that_ends_early_tags_nothing(end, built):
     finally:
         server.shutdown()
     assert done.returncode == 1 and ENDS[end] in done.stderr and server.tagged == []
-    assert len(done.stderr.splitlines()) == 1
+    step, _ = done.stderr.splitlines()
+    assert step == "Step 1/9 : FROM x"
 
 
 def test_without_an_engine(built):
@@ -491,18 +613,20 @@ def test_without_an_engine(built):
         assert "Traceback" not in done.stderr
 
 
-def test_a_commit_without_a_dockerfile(released):
+@pytest.mark.parametrize("name", ["Dockerfile", ".dockerignore"])
+@pytest.mark.parametrize("link", [False, True])
+def test_a_commit_without_a_dockerfile(name, link, released):
     branch = released.run("git", "rev-parse", "HEAD").stdout.strip()
-    released.run("git", "rm", "--quiet", "Dockerfile")
-    released.run("git", "commit", "--quiet", "-m", "No Dockerfile")
+    released.run("git", "rm", "--quiet", name)
+    if link:
+        (released.root / name).symlink_to("/etc/passwd")
+        released.run("git", "add", name)
+    released.run("git", "commit", "--quiet", "-m", "None")
     done = released.run("exact", "image", *OPTIONS, check=False)
     released.run("git", "reset", "--quiet", "--hard", branch)
-    assert done.returncode == 1 and "this commit has no Dockerfile" in done.stderr
+    assert done.returncode == 1 and f"this commit has no {name}" in done.stderr
 
 
-def test_the_linter_of_dockerfiles_is_content():
-    file = ROOT / PROJECT / "Dockerfile"
-    text = file.read_text(encoding="utf-8").replace("{{ cookiecutter.package_name }}", "altruism")
-    text = text.replace("{{ cookiecutter.license }}", "MIT")
-    done = subprocess.run(["hadolint", "-"], input=text, capture_output=True, text=True)
+def test_the_linter_of_dockerfiles_is_content(built):
+    done = subprocess.run(["hadolint", built.root / "Dockerfile"], capture_output=True, text=True)
     assert done.stdout == "" and done.returncode == 0

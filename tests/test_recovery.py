@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import http.server
+import json
 import re
 import shutil
 import threading
@@ -120,6 +121,33 @@ def test_help_lists_every_target(built):
     listed = re.findall(r"^  make ([\w-]+) +\S", told, re.M)
     assert listed == [target for target in phony.split() if target != "scm"]
     assert built.run("make", "--dry-run").stdout == built.run("make", "--dry-run", "repro").stdout
+
+
+def test_notebooks_are_stored_without_outputs(project):
+    """In whatever folder below notebooks/; and not at all where the filter cannot run."""
+    book = json.loads(project.read("notebooks/explore.ipynb"))
+    code = next(cell for cell in book["cells"] if cell["cell_type"] == "code")
+    code["outputs"] = [{"output_type": "stream", "name": "stdout", "text": ["a row"]}]
+    for name in ("notebooks/explore.ipynb", "notebooks/deep/notebooks too/x 'y' $z.ipynb"):
+        (project.root / name).parent.mkdir(exist_ok=True, parents=True)
+        project.write(name, json.dumps(book))
+        project.run("git", "add", name)
+        assert "a row" in project.read(name)
+        assert "a row" not in project.run("git", "show", f":{name}").stdout
+    project.commit("Notebooks")
+    project.run("pytest", "-q", "tests/test_notebooks.py")
+    shutil.rmtree(project.root / ".venv")
+    project.write("notebooks/new.ipynb", json.dumps(book))
+    done = project.run("git", "add", "notebooks/new.ipynb", check=False)
+    assert done.returncode and not project.run("git", "ls-files", "notebooks/new.ipynb").stdout
+    # As in a new clone before `make env`, whose tests then tell of it.
+    project.run("git", "config", "--remove-section", "filter.notebook")
+    project.commit("Notebook with outputs")
+    project.run("make", "env")
+    done = project.run("pytest", "-q", "tests/test_notebooks.py", check=False)
+    assert done.returncode == 1 and "git add --renormalize notebooks/new.ipynb" in done.stdout
+    project.run("git", "add", "--renormalize", "notebooks/new.ipynb")
+    project.run("pytest", "-q", "tests/test_notebooks.py")
 
 
 # -- make data

@@ -7,7 +7,7 @@ COMMANDS = {
     "run": "run CMD...          run a command under the pins of params.yaml",
     "verify": "verify [REV...]     rebuild commits and compare them with their own records",
     "vary": "vary [NAME...]      rebuild HEAD with something else changed each time, and compare",
-    "which": "which FILE|MD5      tell which commits, versions and people a file comes from",
+    "which": "which WHAT          tell which commits, people and version a file or image is of",
     "compare": "compare A B         tell what changed between two commits, versions or model files",
     "release": "release VERSION     check all that a version promises, then tag it",
     "image": "image [REV]         make the container image that scores rows with a commit's model",

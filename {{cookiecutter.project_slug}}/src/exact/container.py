@@ -15,26 +15,33 @@ from pathlib import Path
 from exact import processes
 from exact.run import Refused
 
+# Seconds without a word of the engine.
+PATIENCE = 600
+# What a container is for, so that one whose owner was killed is found.
+LABEL = "exact.tree"
+
 
 @contextlib.contextmanager
 def engine() -> Iterator:
     """A client of the Docker engine; what goes wrong with it is a Refused of one sentence."""
     import docker
     from docker.errors import APIError, DockerException
-    from requests.exceptions import RequestException
+    from requests.exceptions import ReadTimeout, RequestException
     from urllib3.exceptions import HTTPError
 
     try:
-        with contextlib.closing(docker.from_env(timeout=600)) as client:
+        with contextlib.closing(docker.from_env(timeout=PATIENCE)) as client:
             yield client
     except APIError as error:
         raise Refused(f"the Docker engine refuses: {error.explanation or error}") from error
     except DockerException as error:
         told = f"no Docker engine answers ({str(error).splitlines()[0]})"
         raise Refused(f"{told}; start it, or set DOCKER_HOST") from error
+    except ReadTimeout as error:
+        told = f"the Docker engine has said nothing for {PATIENCE} seconds"
+        raise Refused(f"{told}; look at its log and run this again") from error
     except (RequestException, HTTPError, ConnectionError) as error:
-        told = f"the Docker engine went away ({error})"
-        raise Refused(f"{told}; start it and run this again") from error
+        raise Refused("the Docker engine went away; start it and run this again") from error
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -54,7 +61,7 @@ def needed(dockerfile: str, target: str) -> str:
 
     The engine's classic builder, which its API has, runs all that stand before it.
     """
-    head, *stages = re.split(r"^(?=FROM\s)", dockerfile, flags=re.MULTILINE)
+    head, *stages = re.split(r"^(?=FROM\s)", dockerfile, flags=re.MULTILINE | re.IGNORECASE)
     named = {STAGE.match(stage)[2]: stage for stage in stages}
     wanted, waiting = set(), [target]
     while waiting:
@@ -74,8 +81,7 @@ def context(tree: Path, target: str, seconds: int, file) -> None:
     """
     from docker.utils.build import exclude_paths
 
-    ignored = tree / ".dockerignore"
-    lines = ignored.read_text(encoding="utf-8").splitlines() if ignored.exists() else []
+    lines = (tree / ".dockerignore").read_text(encoding="utf-8").splitlines()
     patterns = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
 
     def plainly(member: tarfile.TarInfo) -> tarfile.TarInfo:
@@ -103,8 +109,9 @@ def build(
     `committed` is when (ISO 8601). The image has no name yet, so a build that ends early leaves
     none.
     """
-    if not (tree / "Dockerfile").is_file():
-        raise Refused("this commit has no Dockerfile; take one that has")
+    for name in ("Dockerfile", ".dockerignore"):
+        if not (tree / name).is_file() or (tree / name).is_symlink():
+            raise Refused(f"this commit has no {name}; take one that has")
     with tempfile.TemporaryFile() as file:
         context(tree, target, int(datetime.fromisoformat(committed).timestamp()), file)
         steps = client.api.build(
@@ -119,62 +126,83 @@ def build(
             rm=True,
             forcerm=True,
         )
-        return outcome(steps)
+        return outcome(steps, options.base)
 
 
-def outcome(steps: Iterator[dict]) -> str:
-    """The id of the image that was built; progress goes to the terminal."""
+def outcome(steps: Iterator[dict], base: str | None = None) -> str:
+    """The id of the image that was built; progress goes to standard error."""
     # Imported here, for it imports what imports this.
     from exact.show import plain
 
     made, said = None, []
     for step in steps:
         if "error" in step:
-            told = plain(" ".join([*said[-3:], step["error"].strip()]))
-            raise Refused(f"the image cannot be built: {told[-600:]}; {remedy(told, said)}")
+            raise Refused(f"the image cannot be built: {failure(step['error'], said, base)}")
         if text := step.get("stream", "").strip():
-            said.append(text)
+            said.append(plain(text))
             if sys.stderr.isatty():
-                print(f"\r\033[K{plain(text)[:78]}", end="", file=sys.stderr, flush=True)
+                print(f"\r\033[K{said[-1][:78]}", end="", file=sys.stderr, flush=True)
+            elif STEP.match(text):
+                print(said[-1][:78], file=sys.stderr, flush=True)
         made = step.get("aux", {}).get("ID", made)
     if made is None:
         raise Refused("the Docker engine told of no image; look at its log")
     return made
 
 
-def remedy(told: str, said: list[str]) -> str:
-    """What to do about an error that came after these steps."""
+STEP = re.compile(r"Step \d+/\d+ : ")
+
+
+def failure(error: str, said: list[str], base: str | None) -> str:
+    """The step that failed, the end of what it printed, and what to do; for one sentence."""
+    from exact.show import plain
+
+    begun = [number for number, text in enumerate(said) if STEP.match(text)]
+    step = said[begun[-1]] if begun else "the first step"
+    printed = " ".join(said[begun[-1] + 1 :][-2:]) if begun else ""
+    # It repeats the whole command, which is in the Dockerfile.
+    why = re.sub(r"The command '.*' returned", "it returned", plain(error.strip()))
+    told = f"{step[:100]}: {' '.join([printed[-300:], why[-300:]]).strip()}"
     if "no space left" in told:
-        return "`docker system prune` frees some"
-    if said and " : FROM " in said[-1]:
-        return "name a mirror of the base image with --base"
-    return "mend that, and run this again"
+        return f"{told}; `docker system prune` frees some"
+    if " : FROM " in step and not base:
+        return f"{told}; name a mirror of the base image with --base"
+    return f"{told}; mend that, and run this again"
 
 
 class Container:
-    """An environment that is an image: what is called runs in a container of it.
+    """An environment that is an image: what is called runs in a container of it, as the caller.
 
-    The container has no network and may write into the tree alone, as the caller.
+    It may write into the tree and the folders `shared` alone, which have the same paths inside.
+    There is no network but with `port`, which is then that of this machine's loopback.
     """
 
-    def __init__(self, client, image: str):
-        self.client, self.image = client, image
+    def __init__(self, client, image: str, *shared: Path, port: int | None = None):
+        self.client, self.image, self.shared, self.port = client, image, shared, port
 
-    def call(self, words: list[str], tree: Path, heard: Callable[[str], None]) -> int:
-        """Run `words` in `tree`, each line that it prints given to `heard`; the exit status."""
+    def call(
+        self, words: list[str] | None, tree: Path, heard: Callable[[str], None], **environ: str
+    ) -> int:
+        """Run `words` in `tree`, each line that it prints given to `heard`; the exit status.
+
+        Without words, it is what the image is made to run.
+        """
         from docker.types import Mount
 
+        self.sweep(tree)
+        network = {"ports": {f"{self.port}/tcp": ("127.0.0.1", self.port)}} if self.port else {}
         container = self.client.containers.create(
             self.image,
             words,
             user=f"{os.getuid()}:{os.getgid()}",
             working_dir=str(tree),
-            environment={"PYTHONPATH": f"{tree}/src"},
-            mounts=[Mount(str(tree), str(tree), type="bind")],
-            network_mode="none",
+            environment={"PYTHONPATH": f"{tree}/src", **environ},
+            mounts=[Mount(str(path), str(path), type="bind") for path in (tree, *self.shared)],
             read_only=True,
             tmpfs={"/tmp": "exec"},
             init=True,
+            labels={LABEL: str(tree)},
+            **(network or {"network_mode": "none"}),
         )
         try:
             stop = processes.stoppable(lambda: container.remove(force=True))
@@ -191,3 +219,10 @@ class Container:
             return container.wait()["StatusCode"]
         finally:
             stop()
+
+    def sweep(self, tree: Path) -> None:
+        """Remove what is left of callers that were killed: their tree is gone, or is this one."""
+        for container in self.client.containers.list(all=True, filters={"label": LABEL}):
+            there = container.labels[LABEL]
+            if not os.path.exists(there) or (there == str(tree) and container.status != "running"):
+                container.remove(force=True)

@@ -7,6 +7,7 @@ import argparse
 import contextlib
 import functools
 import os
+import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -54,15 +55,18 @@ def verify_in(
         heard("building its image")
         committed = history.person(root, report.commit)["committed"]
         image = build(client, tree, committed, "build", options, {})
-        environment = Container(client, image)
+        environment = Container(client, image, place)
     else:
         environment = kept_environment(root, tree, heard)
-    traced = {"EXACT_TRACE": str(TRACE), "EXACT_TRACE_LOG": str(place / "trace")}
+    # Where a container, too, can read it.
+    tracer, log = place / "trace.py", place / "trace"
+    shutil.copyfile(TRACE, tracer)
+    traced = {"EXACT_TRACE": str(tracer), "EXACT_TRACE_LOG": str(log)}
     made = rebuild.reproduce(tree, environment, heard, **traced)
     stages = judge.check_rebuilt(stages, made)
     report.lines = judge.compare(stages, made)
     report.problem = judge.failure(stages, made)
-    read = list(dict.fromkeys(judge.undeclared(tree, stages, names, place / "trace")))
+    read = list(dict.fromkeys(judge.undeclared(tree, stages, names, log)))
     report.notes += judge.unnamed(read)
     report.problem = report.problem or judge.outside(read)
     heard("comparing")

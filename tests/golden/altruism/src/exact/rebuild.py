@@ -153,7 +153,7 @@ def reproduce(
         options += ["--single-item", *targets]
     command = ["-P", "-m", "dvc", "repro", *options]
     if isinstance(environment, Container):
-        made.status = environment.call(["python", *command], tree, line)
+        made.status = environment.call(["python", *command], tree, line, **environ)
     else:
         environ = {**surroundings(tree, environment), **environ}
         Path(environ["HOME"]).mkdir(exist_ok=True)

@@ -14,6 +14,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from exact import differ, git, history
@@ -32,8 +33,8 @@ SUFFIXES = (".joblib", ".pkl", ".pickle", ".sav", ".model")
 MOST_TOLD = 8
 
 
-def read(root: Path, source: str) -> tuple[str, Path | None]:
-    """The hash (or its beginning) that `source` means, and the file, if it is one.
+def read(root: Path, source: str) -> tuple[str, Path | None, str | None]:
+    """The hash (or its beginning) that `source` means; the file, or the commit of the image.
 
     What standard input holds is copied into a file, which the caller removes.
     """
@@ -52,15 +53,24 @@ def read(root: Path, source: str) -> tuple[str, Path | None]:
         raise Refused(f"{source} is a folder; give a file, or the md5 that DVC records of a folder")
     elif not source or not path.exists():
         if HASH.fullmatch(source.lower()):
-            return source.lower(), None
+            return source.lower(), None, None
         if IMAGE.fullmatch(source):
             from exact.image import identified
 
-            return identified(root, source), None
+            commit, md5 = identified(root, source)
+            return md5, None, commit
         kinds = "no md5 (4 to 32 of 0-9 and a-f) and no image (name:tag) either"
         raise Refused(f"there is no file {source}, and it is {kinds}")
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, "md5").hexdigest(), path
+        return hashlib.file_digest(file, "md5").hexdigest(), path, None
+
+
+def first(root: Path, found: Found, commit: str) -> Found:
+    """What names a hash, with `commit` first, of which the image is that one asks for."""
+    named = {commit: [git.prefix(root) + history.LOCK]}
+    tags = git.git(root, "tag", "--points-at", commit).split()
+    kept = bool(git.git(root, "for-each-ref", "--count=1", "--contains", commit))
+    return replace(found, made={**named, **found.made, **named}, tags=tags, kept=kept)
 
 
 def story(root: Path, commit: str, paths: list[str], md5: str) -> dict:
@@ -296,7 +306,7 @@ def main(words: list[str]) -> int:
     path = None
     try:
         root = project_root(Path.cwd()).resolve()
-        start, path = read(root, arguments.file)
+        start, path, commit = read(root, arguments.file)
         found = history.search(root, start)
         if not found:
             unknown(root, start, path, arguments)
@@ -306,7 +316,8 @@ def main(words: list[str]) -> int:
             raise Refused(
                 f"{len(found)} recorded hashes begin with {start}: {names}; give more of it"
             )
-        known = answer(root, found[0], None if arguments.json else 1)
+        hit = first(root, found[0], commit) if commit else found[0]
+        known = answer(root, hit, None if arguments.json else 1)
         print(dumped(known) if arguments.json else text_of(known), flush=True)
         return 0
     except (Refused, OSError) as error:
