@@ -460,19 +460,24 @@ def test_the_notebook_in_the_container(theirs):
     project, user = theirs
     path = os.pathsep.join([str(project.root / ".venv/bin"), os.environ["PATH"]])
     environ = {**os.environ, "PATH": path, "HOME": str(project.root.parent)}
-    environ |= {"JUPYTER_TOKEN": "token", "DOCKER": " ".join(OPTIONS)}
+    port = str(free_port())
+    environ |= {"JUPYTER_TOKEN": "token", "DOCKER": " ".join(OPTIONS), "PORT": port}
     command = [*user, "make", "notebook"]
     with subprocess.Popen(command, cwd=project.root, env=environ, start_new_session=True) as child:
         try:
-            address = "127.0.0.1:8888/api"
+            address = f"127.0.0.1:{port}/api"
             wait_for(f"http://{address}/status?token=token", child)
             with pytest.raises(urllib.error.HTTPError, match="403"):
                 urllib.request.urlopen(f"http://{address}/contents/notebooks")
             book = asked(f"http://{address}/contents/notebooks/explore.ipynb?token=token")
             outputs = run_cells(address, book["content"])
             asked(f"http://{address}/contents/notebooks/explore.ipynb?token=token", "PUT", book)
+            second = subprocess.run(command, cwd=project.root, env=environ, capture_output=True)
         finally:
-            os.killpg(child.pid, signal.SIGINT)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGINT)
+    taken = f"port {port} of this machine is taken; choose another: make notebook PORT="
+    assert second.returncode and taken in second.stderr.decode()
     assert not left()
     kinds = [kind for output in outputs for kind in output.get("data", {})]
     assert not [o for o in outputs if o["output_type"] == "error"] and "image/svg+xml" in kinds

@@ -181,12 +181,9 @@ class Container:
         self.client, self.image, self.shared, self.port = client, image, shared, port
 
     def call(
-        self, words: list[str] | None, tree: Path, heard: Callable[[str], None], **environ: str
+        self, words: list[str], tree: Path, heard: Callable[[str], None], **environ: str
     ) -> int:
-        """Run `words` in `tree`, each line that it prints given to `heard`; the exit status.
-
-        Without words, it is what the image is made to run.
-        """
+        """Run `words` in `tree`, each line that it prints given to `heard`; the exit status."""
         from docker.types import Mount
 
         self.sweep(tree)

@@ -33,7 +33,6 @@ FORBIDDEN = re.compile(r"[^\w.-]", re.ASCII)
 LONGEST = 128
 REGISTRY = re.compile(r"[a-zA-Z0-9][\w.-]*(:\d+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*", re.ASCII)
 COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-PORT = 8888
 
 
 # -- what an image is called, and what it says of itself
@@ -122,17 +121,25 @@ def make_tools(root: Path, options: argparse.Namespace, client) -> tuple[str, st
     return name, made
 
 
-def run(root: Path, target: str, made: str, client) -> int:
+def run(root: Path, options: argparse.Namespace, made: str, client) -> int:
     """Run what the image `made` is for on the working tree; the exit status."""
+    from docker.errors import APIError
+
     # Where DVC keeps what the stages make, be it in the project or not.
     cache = Path(Store(root).cache.path).parents[1]
     cache.mkdir(parents=True, exist_ok=True)
     shared = [] if cache.is_relative_to(root) else [cache]
-    if target == "notebook":
-        container = Container(client, made, *shared, port=PORT)
-        token = {name: text for name, text in os.environ.items() if name == "JUPYTER_TOKEN"}
-        return container.call(None, root, print, **token)
-    return Container(client, made, *shared).call(["dvc", "repro"], root, print)
+    if options.target == "build":
+        return Container(client, made, *shared).call(["dvc", "repro"], root, print)
+    container = Container(client, made, *shared, port=options.port)
+    token = {name: text for name, text in os.environ.items() if name == "JUPYTER_TOKEN"}
+    try:
+        return container.call([f"--port={options.port}"], root, print, **token)
+    except APIError as error:
+        if "already" not in str(error):
+            raise
+        told = f"port {options.port} of this machine is taken"
+        raise Refused(f"{told}; choose another: make notebook PORT={options.port + 1}") from error
 
 
 def record(root: Path, name: str, commit: str, made: str, reference: str | None) -> None:
@@ -246,6 +253,7 @@ def parser() -> argparse.ArgumentParser:
         help="instead, the environment that the working tree is rebuilt or looked at in",
     )
     add("--run", action="store_true", help="with --target: run it on the working tree")
+    add("--port", type=int, default=8888, metavar="N", help="of Jupyter on this machine (8888)")
     add_options(found)
     return found
 
@@ -269,7 +277,7 @@ def with_engine(root: Path, commit: str, arguments: argparse.Namespace, clear: s
         if arguments.target:
             name, made = make_tools(root, arguments, client)
             print(f"{clear}{name} ({made})", flush=True)
-            return run(root, arguments.target, made, client) if arguments.run else 0
+            return run(root, arguments, made, client) if arguments.run else 0
         name, made = make(root, commit, arguments, client)
         print(f"{clear}{name} is the image of commit {commit[:SHORT]} ({made})", flush=True)
         reference = None
