@@ -323,11 +323,28 @@ def test_a_registry_and_the_manifest(released, rows, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "registry", ["Bad Registry/x", "", "example.org/UP", "https://x.org", "-x/"]
+    "registry", ["Bad Registry/x", "", "example.org/UP", "https://x.org", "-x/", "Foo"]
 )
 def test_no_registry(registry, built):
     done = built.run("exact", "image", *OPTIONS, f"--push={registry}", check=False)
     assert done.returncode == 2 and "is no registry" in done.stderr
+
+
+def test_no_image_of_what_dvc_lock_does_not_describe(released):
+    branch = released.run("git", "rev-parse", "HEAD").stdout.strip()
+    text = released.read("params.yaml")
+    released.replace("params.yaml", "min_df: 5", "min_df: 6")
+    done = released.run("exact", "image", *OPTIONS)
+    assert "what is not committed is not in it" in done.stderr
+    released.commit("Forgot make")
+    done = released.run("exact", "image", *OPTIONS, check=False)
+    assert done.returncode == 1 and "featurize was made with another features" in done.stderr
+    released.write("params.yaml", text)
+    released.run("git", "rm", "--quiet", "dvc.lock")
+    released.commit("No lock")
+    done = released.run("exact", "image", *OPTIONS, check=False)
+    released.run("git", "reset", "--quiet", "--hard", branch)
+    assert done.returncode == 1 and "is missing or broken; run `make` and commit" in done.stderr
 
 
 # -- rebuilds inside
@@ -606,8 +623,7 @@ def test_an_engine_that_ends_early_tags_nothing(end, built):
     finally:
         server.shutdown()
     assert done.returncode == 1 and ENDS[end] in done.stderr and server.tagged == []
-    step, _ = done.stderr.splitlines()
-    assert step == "Step 1/9 : FROM x"
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_without_an_engine(built):

@@ -142,8 +142,9 @@ def outcome(steps: Iterator[dict], base: str | None = None) -> str:
             said.append(plain(text))
             if sys.stderr.isatty():
                 print(f"\r\033[K{said[-1][:78]}", end="", file=sys.stderr, flush=True)
-            elif STEP.match(text):
-                print(said[-1][:78], file=sys.stderr, flush=True)
+            elif text.startswith("---> Running in"):
+                # What was built before needs no line.
+                print(said[-2][:78], file=sys.stderr, flush=True)
         made = step.get("aux", {}).get("ID", made)
     if made is None:
         raise Refused("the Docker engine told of no image; look at its log")

@@ -261,7 +261,10 @@ def unknown(root: Path, start: str, path: Path | None, arguments: argparse.Names
     if path:
         same, looked = nearest(root, path, arguments.fetch)
     else:
-        same, looked = [], "with the file itself, a model with the same fitted arrays is found too"
+        same = []
+        looked = (
+            "a file finds a model with its fitted arrays, too; an image is NAME:TAG or sha256:ID"
+        )
     if arguments.json:
         print(dumped({"md5": start, "made": [], "same_model": same}))
         return
@@ -318,6 +321,8 @@ def main(words: list[str]) -> int:
             )
         hit = first(root, found[0], commit) if commit else found[0]
         known = answer(root, hit, None if arguments.json else 1)
+        if commit and not arguments.json:
+            print(f"image        {plain(arguments.file)}, whose labels and model are as git says")
         print(dumped(known) if arguments.json else text_of(known), flush=True)
         return 0
     except (Refused, OSError) as error:

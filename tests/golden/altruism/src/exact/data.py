@@ -119,5 +119,8 @@ def main(arguments: list[str]) -> int:
     except (Refused, OSError, subprocess.CalledProcessError) as error:
         print(f"exact: {error}", file=sys.stderr)
         return 1
-    print(f"{new} is in place; now name its columns in params.yaml and run `make`")
+    print(
+        f"{new} is in place; now name its columns in params.yaml, say what they are in "
+        f"{RAW}/README.md, and run `make`"
+    )
     return 0

@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from exact import git, history
+from exact import git, history, judge
 from exact.container import Container, add_options, build, engine
 from exact.objects import Store
 from exact.processes import stop_cleanly, workplace
@@ -31,7 +31,11 @@ MANIFEST = "images.json"
 # What no tag may hold; the + of a version becomes an underscore.
 FORBIDDEN = re.compile(r"[^\w.-]", re.ASCII)
 LONGEST = 128
-REGISTRY = re.compile(r"[a-zA-Z0-9][\w.-]*(:\d+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*", re.ASCII)
+PART = "[a-z0-9]+([._-]+[a-z0-9]+)*"
+# A host has a dot or a port; whatever has none is a folder of the engine's own registry.
+REGISTRY = re.compile(
+    rf"([a-zA-Z0-9-]+(\.[a-zA-Z0-9-]+)+(:\d+)?|[a-zA-Z0-9-]+:\d+|{PART})(/{PART})*"
+)
 COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -99,10 +103,12 @@ def make(root: Path, commit: str, options: argparse.Namespace, client) -> tuple[
     model = model_name(root, commit, None)
     version = version_of(root, options.revision, commit, model)
     name = named(model, version)
-    path = model_path(root, commit, model)
-    md5 = history.Records.of(root, commit).md5(path)
     with workplace(root) as place:
         tree = git.check_out(root, commit, place / "tree")
+        # The model that dvc.lock names must be the one of this code and these parameters.
+        judge.check_record(tree, judge.declared(tree))
+        path = model_path(root, commit, model)
+        md5 = history.Records.of(root, commit).md5(path)
         Store(root).fetch(md5, inside(tree, path))
         said = labels(root, commit, model, version, path)
         made = build(client, tree, said[f"{OCI}.created"], "runtime", options, said)
@@ -280,6 +286,8 @@ def with_engine(root: Path, commit: str, arguments: argparse.Namespace, clear: s
             return run(root, arguments, made, client) if arguments.run else 0
         name, made = make(root, commit, arguments, client)
         print(f"{clear}{name} is the image of commit {commit[:SHORT]} ({made})", flush=True)
+        if arguments.revision == "HEAD" and git.git(root, "status", "--porcelain", "--", "."):
+            print("what is not committed is not in it", file=sys.stderr)
         reference = None
         if arguments.push:
             reference = pushed(client, name, arguments.push.rstrip("/"))
