@@ -267,6 +267,8 @@ def test_a_change_of_code_installs_nothing(released):
     # The model is that of the commit before, and yet the image is of this one.
     told = released.run("exact", "which", f"altruism:{commit[:12]}").stdout
     assert f"committed    {commit[:12]}" in told and f"git checkout {commit[:12]}" in told
+    told = released.run("exact", "compare", "altruism:v2.0.0", f"altruism:{commit[:12]}").stdout
+    assert told.splitlines()[1].startswith(f"to    altruism:{commit[:12]} ({commit[:12]}, ")
 
 
 # The engine makes these folders itself, and dates them by its own clock; files in them it does not.

@@ -16,7 +16,7 @@ from exact.processes import workplace
 from exact.rebuild import parsed
 from exact.run import Refused, project_root
 from exact.show import SHORT, plain
-from exact.which import dumped, ended, read
+from exact.which import IMAGE, dumped, ended, read
 
 # Rows of each kind, and letters of each, that a terminal shows.
 MOST_ROWS = 5
@@ -26,13 +26,15 @@ MAIN_METRIC = "roc_auc"
 
 
 def commit_of(root: Path, name: str) -> tuple[str, str]:
-    """Name and hash of the commit that `name` means, or that made the file `name`."""
+    """Name and hash of the commit that `name` means, or that made that file or image."""
     try:
         return name, history.resolved(root, name)
     except Refused:
-        if not Path(name).is_file():
+        if not Path(name).is_file() and not IMAGE.fullmatch(name):
             raise
-    md5, _ = read(root, name)
+    md5, _, commit = read(root, name)
+    if commit:
+        return name, commit
     found = history.search(root, md5)
     if not found:
         raise Refused(
