@@ -145,8 +145,8 @@ def test_notebooks_are_stored_without_outputs(project):
     project.commit("Notebook with outputs")
     project.run("make", "env")
     done = project.run("pytest", "-q", "tests/test_notebooks.py", check=False)
-    assert done.returncode == 1 and "git add --renormalize notebooks/new.ipynb" in done.stdout
-    project.run("git", "add", "--renormalize", "notebooks/new.ipynb")
+    assert done.returncode == 1 and "git add --renormalize notebooks`" in done.stdout
+    project.run("git", "add", "--renormalize", "notebooks")
     project.run("pytest", "-q", "tests/test_notebooks.py")
 
 

@@ -22,5 +22,5 @@ def git(*words: str) -> str:
 def test_no_notebook_is_stored_with_outputs():
     for name in git("ls-files", "-z", "--", "notebooks/*.ipynb").split("\0")[:-1]:
         cells = json.loads(git("cat-file", "blob", f":./{name}"))["cells"]
-        mend = f"run `make env`, then `git add --renormalize {name}`"
+        mend = "run `make env`, then `git add --renormalize notebooks`"
         assert not [cell for cell in cells if cell.get("outputs")], f"{name} has outputs: {mend}"
