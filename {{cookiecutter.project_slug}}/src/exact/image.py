@@ -286,7 +286,7 @@ def with_engine(root: Path, commit: str, arguments: argparse.Namespace, clear: s
             return run(root, arguments, made, client) if arguments.run else 0
         name, made = make(root, commit, arguments, client)
         print(f"{clear}{name} is the image of commit {commit[:SHORT]} ({made})", flush=True)
-        if arguments.revision == "HEAD" and git.git(root, "status", "--porcelain", "--", "."):
+        if arguments.revision == "HEAD" and git.git(root, "diff", "--name-only", "HEAD", "--", "."):
             print("what is not committed is not in it", file=sys.stderr)
         reference = None
         if arguments.push:
