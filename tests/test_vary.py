@@ -294,7 +294,7 @@ def test_what_changes_alone_changes_among_all_at_once(name, table):
 def test_a_stage_that_depends_on_nothing_is_blamed_for_nothing(varied):
     varied.have(held=PINNED)
     done = varied.vary("--json")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
     findings = json.loads(done.stdout)
     assert sorted(one["name"] for one in findings) == sorted(CHANGES)
     for one in findings:
@@ -320,7 +320,7 @@ def test_what_another_folder_changes_is_not_the_order_of_its_files(varied, table
     possible(table[1], "file-order")
     varied.have(held=["path"])
     done = varied.vary("--json", "file-order", "umask")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
     assert verdicts(done) == {"file-order": "identical", "umask": "identical"}
 
 
@@ -408,7 +408,7 @@ def test_what_a_missing_program_would_vary_could_not_run(varied, tools):
     if len(os.sched_getaffinity(0)) > 1:
         needs["cores"] = "taskset"
     done = varied.vary("--json", *needs, "locale", "umask", **only(varied, tools))
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
     found = {one["name"]: one for one in json.loads(done.stdout)}
     for name, program in needs.items():
         assert found[name]["verdict"] == "could not run"
