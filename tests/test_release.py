@@ -323,36 +323,32 @@ def test_what_is_not_to_be_pushed_stays_here(ready):
     assert "private.txt is kept from the remote (push: false)" in told
 
 
+def with_one_row_more(ready, setting: str) -> str:
+    """Build and commit with a raw file of which its .dvc file says `setting`; the file's md5."""
+    raw = "data/raw/requests.jsonl"
+    row = ready.read(raw).splitlines()[0].replace("p0001", "q1")
+    ready.write(raw, ready.read(raw) + row + "\n")
+    ready.run("dvc", "add", "--quiet", raw)
+    ready.write(f"{raw}.dvc", ready.read(f"{raw}.dvc") + f"  {setting}\n")
+    ready.run("make")
+    ready.commit("One row more")
+    return ready.run("md5sum", raw).stdout.split()[0]
+
+
 def test_an_input_that_is_not_to_be_pushed_stays_here(ready):
     """Though dvc.lock names it, too, as what a stage reads."""
-    raw = "data/raw/requests.jsonl"
-    ready.write(
-        raw, ready.read(raw) + ready.read(raw).splitlines()[0].replace("p0001", "q1") + "\n"
-    )
-    ready.run("dvc", "add", "--quiet", raw)
-    ready.write(f"{raw}.dvc", ready.read(f"{raw}.dvc") + "  push: false\n")
-    ready.run("make")
-    ready.commit("A private row")
+    md5 = with_one_row_more(ready, "push: false")
     ready.run("make", "hooks")
     ready.run("make", "push")
     ready.run("git", "push", "--quiet", "origin", "main")
     (ready.root / ".git/hooks/pre-push").unlink()
-    md5 = ready.run("md5sum", raw).stdout.split()[0]
     assert not list((ready.root.parent / "altruism-store").rglob(md5[2:]))
 
 
 def test_an_input_with_a_remote_of_its_own_goes_there_alone(ready, tmp_path):
-    raw = "data/raw/requests.jsonl"
     ready.run("dvc", "remote", "add", "secret", tmp_path / "secret")
-    ready.write(
-        raw, ready.read(raw) + ready.read(raw).splitlines()[0].replace("p0001", "q1") + "\n"
-    )
-    ready.run("dvc", "add", "--quiet", raw)
-    ready.write(f"{raw}.dvc", ready.read(f"{raw}.dvc") + "  remote: secret\n")
-    ready.run("make")
-    ready.commit("A row for few")
+    md5 = with_one_row_more(ready, "remote: secret")
     ready.run("exact", "push")
-    md5 = ready.run("md5sum", raw).stdout.split()[0]
     assert list((tmp_path / "secret").rglob(md5[2:]))
     assert not list((ready.root.parent / "altruism-store").rglob(md5[2:]))
 

@@ -144,7 +144,7 @@ def outcome(steps: Iterator[dict], base: str | None = None) -> str:
                 print(f"\r\033[K{said[-1][:78]}", end="", file=sys.stderr, flush=True)
             elif text.startswith("---> Running in"):
                 # What was built before needs no line.
-                print(said[-2][:78], file=sys.stderr, flush=True)
+                print(said[-2:][0][:78], file=sys.stderr, flush=True)
         made = step.get("aux", {}).get("ID", made)
     if made is None:
         raise Refused("the Docker engine told of no image; look at its log")
@@ -220,7 +220,12 @@ class Container:
 
     def sweep(self, tree: Path) -> None:
         """Remove what is left of callers that were killed: their tree is gone, or is this one."""
-        for container in self.client.containers.list(all=True, filters={"label": LABEL}):
+        from docker.errors import APIError
+
+        left = {"all": True, "filters": {"label": LABEL}, "ignore_removed": True}
+        for container in self.client.containers.list(**left):
             there = container.labels[LABEL]
             if not os.path.exists(there) or (there == str(tree) and container.status != "running"):
-                container.remove(force=True)
+                # Another verification may remove it at the same moment.
+                with contextlib.suppress(APIError):
+                    container.remove(force=True)

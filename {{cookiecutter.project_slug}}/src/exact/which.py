@@ -70,7 +70,7 @@ def first(root: Path, found: Found, commit: str) -> Found:
     named = {commit: [git.prefix(root) + history.LOCK]}
     tags = git.git(root, "tag", "--points-at", commit).split()
     kept = bool(git.git(root, "for-each-ref", "--count=1", "--contains", commit))
-    return replace(found, made={**named, **found.made, **named}, tags=tags, kept=kept)
+    return replace(found, made={**named, **found.made}, tags=tags, kept=kept)
 
 
 def story(root: Path, commit: str, paths: list[str], md5: str) -> dict:

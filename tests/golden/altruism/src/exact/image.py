@@ -142,7 +142,7 @@ def run(root: Path, options: argparse.Namespace, made: str, client) -> int:
     try:
         return container.call([f"--port={options.port}"], root, print, **token)
     except APIError as error:
-        if "already" not in str(error):
+        if not re.search("already (allocated|in use)", str(error)):
             raise
         told = f"port {options.port} of this machine is taken"
         raise Refused(f"{told}; choose another: make notebook PORT={options.port + 1}") from error
