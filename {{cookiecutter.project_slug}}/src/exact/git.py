@@ -18,7 +18,6 @@ core.autocrlf=false core.eol=lf core.attributesFile=.none core.sparseCheckout=fa
 core.useReplaceRefs=false core.hooksPath=.none core.fsmonitor=false core.splitIndex=false
 submodule.recurse=false column.ui=never log.showSignature=false
 log.diffMerges=separate log.showRoot=true
-filter.notebook.smudge= filter.notebook.required=false
 """
 # How GTO names a release: the model, an @ and a semantic version.
 RELEASE = re.compile(r"[^@#]+@v\d+\.\d+\.\d+(-[\w.-]+)?(\+[\w.-]+)?")
