@@ -437,15 +437,16 @@ def test_what_is_around_the_caller_does_not_reach_a_rebuild(one, word):
     assert f"{COUNTS}: around: " in told(report)
 
 
-def test_an_output_or_input_that_is_a_link_out_of_the_tree_is_not_written_through(one, tmp_path):
+def test_an_output_or_input_that_is_a_link_out_of_the_tree_is_refused(one, tmp_path):
     precious = tmp_path / "precious.jsonl"
     precious.write_text("mine")
     (one.root / RAW).unlink()
     (one.root / RAW).symlink_to(precious)
     one.run("git", "add", "--force", RAW)
     one.run("git", "commit", "--quiet", "--message", "A link")
-    assert verify(one, status=0)["verdict"] == "identical"
+    assert f"{RAW} is a symbolic link to {precious}" in verify(one, status=2)["problem"]
     assert precious.read_text() == "mine"
+    one.run("git", "rm", "--quiet", RAW)
     text = one.read("dvc.lock")
     one.write("dvc.lock", text.replace(f"path: {COUNTS}", f"path: {precious}"))
     one.run("git", "commit", "--quiet", "--all", "--message", "An output elsewhere")

@@ -70,7 +70,7 @@ def report(found: dict) -> Iterator[str]:
         section = found[name]
         try:
             lines = [section["problem"]] if "problem" in section else list(of(section))
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except Exception as error:  # One section must not hide the others.
             lines = [f"the records cannot be understood ({error!r})"]
         yield ""
         yield name if lines else f"{name}: the same"

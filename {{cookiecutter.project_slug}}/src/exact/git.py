@@ -14,8 +14,8 @@ from exact.run import Refused
 OWN = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY")
 # What a new clone would hold, whatever this user's settings make of it, and nothing else is done.
 SETTINGS = """
-core.autocrlf=false core.eol=lf core.attributesFile=.none core.sparseCheckout=false
-core.useReplaceRefs=false core.hooksPath=.none core.fsmonitor=false core.splitIndex=false
+core.autocrlf=false core.eol=lf core.attributesFile=/dev/null core.sparseCheckout=false
+core.useReplaceRefs=false core.hooksPath=/dev/null core.fsmonitor=false core.splitIndex=false
 submodule.recurse=false column.ui=never log.showSignature=false
 log.diffMerges=separate log.showRoot=true
 """
@@ -90,21 +90,6 @@ def releases(root: Path) -> list[str]:
     """The names of all release tags, oldest first."""
     tags = git(root, "tag", "--list", "--sort=creatordate").splitlines()
     return [tag for tag in tags if RELEASE.fullmatch(tag)]
-
-
-def check_out(root: Path, commit: str, folder: Path) -> Path:
-    """Write the files of `commit` into the new `folder`; returns the project's place in them.
-
-    With an index of its own, so that neither the working tree nor the repository sees any of it.
-    """
-    folder.mkdir(parents=True)
-    inside = prefix(root)
-    home = git(root, "rev-parse", "--absolute-git-dir").strip("\n")
-    environ = {"GIT_INDEX_FILE": str(folder.with_name(folder.name + ".index")), "GIT_DIR": home}
-    # The work tree is where git runs, for names and attributes are looked up from there.
-    git(folder, "--work-tree=.", "read-tree", "--reset", "-u", commit, **environ)
-    Path(environ["GIT_INDEX_FILE"]).unlink()
-    return folder / inside
 
 
 def prefix(root: Path) -> str:

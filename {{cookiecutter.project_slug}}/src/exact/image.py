@@ -104,9 +104,8 @@ def make(root: Path, commit: str, options: argparse.Namespace, client) -> tuple[
     version = version_of(root, options.revision, commit, model)
     name = named(model, version)
     with workplace(root) as place:
-        tree = git.check_out(root, commit, place / "tree")
         # The model that dvc.lock names must be the one of this code and these parameters.
-        judge.check_record(tree, judge.declared(tree))
+        tree, _ = judge.checked(root, commit, place / "tree")
         path = model_path(root, commit, model)
         md5 = history.Records.of(root, commit).md5(path)
         Store(root).fetch(md5, inside(tree, path))

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from exact import git, judge, quick, rebuild, verify
+from exact import checkout, git, judge, quick, rebuild, verify
 from exact.history import Records
 from exact.objects import Store, md5_of
 from exact.processes import stop_cleanly, workplace
@@ -195,11 +195,7 @@ def check_recovered(root: Path, store: Store, commit: str, heard: Callable) -> N
         heard("recovering it in a new clone")
         # What opens the remotes will lie in it.
         place.chmod(0o700)
-        clone = place / "clone"
-        top = git.git(root, "rev-parse", "--show-toplevel").strip("\n")
-        git.git(root, "clone", "--quiet", "--no-local", "--no-checkout", "--", top, clone)
-        git.git(clone, "checkout", "--quiet", "--detach", commit)
-        project = clone / git.prefix(root)
+        project = checkout.clone(root, commit, place / "clone")
         remotes = {remote for _, remote in Records.of(root, commit).data.values()} - {None}
         store.configure(project, remotes)
         done = subprocess.run(
@@ -211,7 +207,7 @@ def check_recovered(root: Path, store: Store, commit: str, heard: Callable) -> N
         )
         if done.returncode:
             raise Refused(f"a new clone cannot pull it: {last_words(done.stderr)}")
-        for _, path, md5, _ in quick.named(project, store):
+        for _, path, md5, _ in quick.named(project, judge.declared(project), store):
             file = project / path
             if not md5.endswith(".dir") and (not file.is_file() or md5_of(file) != md5):
                 raise Refused(
