@@ -3,68 +3,28 @@
 Each case is a commit of one small repository; one command looks at all of them.
 """
 
-import hashlib
 import json
 import os
 from pathlib import Path
 
 import pytest
-import yaml
-from conftest import Project
+from small import COMMAND, FILES, MODEL, Small
 
 pytestmark = pytest.mark.slow
-FILES = {
-    "src/pizza/__init__.py": "",
-    "src/pizza/count.py": "print(1)\n",
-    "lib/deep/tool.py": "print(2)\n",
-    "settings.yaml": "size: 3\n",
-    "reports/count.json": "{}\n",
-    "notes/read.md": "x\n",
-}
-DEPS = ["src/pizza/count.py", "lib"]
-COMMAND = "exact run python -m pizza.count"
 
 
-def md5(text: str) -> str:
-    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
-
-
-class Small(Project):
-    """A repository with a project of one stage in the folder `team`, and what lies around it."""
+class Linked(Small):
+    """The small project, and files of the same names elsewhere."""
 
     def __init__(self, built, folder: Path):
-        super().__init__(folder / "repository/team")
-        self.top, self.out, self.built = folder / "repository", folder / "elsewhere", built
-        for name, text in FILES.items():
-            for place in (self.root / name, self.out / name):
-                place.parent.mkdir(parents=True, exist_ok=True)
-                place.write_text(text)
+        super().__init__(built, folder / "repository")
+        self.out = folder / "elsewhere"
+        for name, text in {**FILES, MODEL: "{}\n"}.items():
+            (self.out / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.out / name).write_text(text)
         (self.top / "shared").mkdir()
         (self.top / "shared/count.py").write_text(FILES["src/pizza/count.py"])
-        (self.root / ".dvc").mkdir()
-        (self.root / ".dvc/config").write_text("")
-        for name in ("requirements.lock", ".python-version"):
-            (self.root / name).write_bytes((built.root / name).read_bytes())
-        self.record()
-        self.run("git", "init", "--quiet", "--initial-branch", "main", self.top)
-        self.base = self.commit("As it should be")
-
-    def run(self, *command, **more):
-        path = f"{self.built.root}/.venv/bin:/usr/local/bin:/usr/bin:/bin"
-        return super().run(*command, **{**more, "PATH": path})
-
-    def record(self, deps=(), command=COMMAND) -> None:
-        """Write dvc.yaml and dvc.lock of a stage with these deps beside its own."""
-        deps = [*DEPS, *deps]
-        out = "reports/count.json"
-        stage = {"cmd": command, "deps": deps, "params": [{"settings.yaml": ["size"]}]}
-        stage["metrics"] = [{out: {"cache": False}}]
-        recorded = [{"path": dep, "md5": md5(FILES.get(dep, "print(1)\n"))} for dep in deps]
-        found = {"cmd": command, "deps": recorded, "params": {"settings.yaml": {"size": 3}}}
-        found["outs"] = [{"path": out, "md5": md5(FILES[out])}]
-        for name, content in (("dvc.yaml", stage), ("dvc.lock", found)):
-            text = yaml.safe_dump({"schema": "2.0", "stages": {"count": content}})
-            self.write(name, text.removeprefix("schema: '2.0'\n"))
+        self.base = self.commit("A shared file")
 
     def link(self, name: str, target: str | Path) -> None:
         """Put a symbolic link in the place of what is there."""
@@ -80,32 +40,32 @@ class Small(Project):
         self.run("git", "update-index", "--add", "--cacheinfo", f"160000,{self.base},team/{name}")
 
 
-def chain(p: Small) -> None:
+def chain(p: Linked) -> None:
     p.link("src/pizza/count.py", "../../lib/count.py")
     p.link("lib/count.py", "../../shared/count.py")
     (p.top / "shared/count.py").unlink()
     (p.top / "shared/count.py").symlink_to(p.out / "src/pizza/count.py")
 
 
-def by_way_of_a_link(p: Small) -> None:
+def by_way_of_a_link(p: Linked) -> None:
     """As text it stays in the repository; the kernel follows the first link, then goes up."""
     (p.root / "up").symlink_to("..")
     p.link("src/pizza/count.py", "../../up/../elsewhere/src/pizza/count.py")
 
 
-def hard_link(p: Small) -> None:
+def hard_link(p: Linked) -> None:
     (p.root / "src/pizza/count.py").unlink()
     os.link(p.out / "src/pizza/count.py", p.root / "src/pizza/count.py")
 
 
-def linked_folder(p: Small) -> None:
+def linked_folder(p: Linked) -> None:
     """A folder of a dep is a relative link to one that holds a link out."""
     p.link("lib/more", "../../shared")
     (p.top / "shared/x.txt").symlink_to("/etc/hostname")
 
 
 def record_and(*deps: str, command: str = COMMAND, more=lambda p: None):
-    def change(p: Small) -> None:
+    def change(p: Linked) -> None:
         p.record(deps, command)
         more(p)
 
@@ -144,8 +104,8 @@ REFUSED = {
         lambda p: p.link("settings.yaml", p.out / "settings.yaml"),
     ),
     "an output": (
-        f"team/reports/count.json {OUT}",
-        lambda p: p.link("reports/count.json", p.out / "reports/count.json"),
+        f"team/models/count.json {OUT}",
+        lambda p: p.link("models/count.json", p.out / "models/count.json"),
     ),
     "a .dvc file": (
         f"team/data/rows.csv.dvc {OUT}",
@@ -208,7 +168,7 @@ ACCEPTED = {
 @pytest.fixture(scope="module")
 def reports(built, tmp_path_factory) -> dict[str, dict]:
     """The report of `exact verify --quick` on each case, by its name."""
-    small = Small(built, tmp_path_factory.mktemp("links"))
+    small = Linked(built, tmp_path_factory.mktemp("links"))
     commits = {}
     for name, change in {**{name: how for name, (_, how) in REFUSED.items()}, **ACCEPTED}.items():
         change(small)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from exact import git, history, judge
+from exact import git, history, judge, verdicts
 from exact.history import Records
 from exact.judge import looked_up
 from exact.objects import Store
@@ -112,7 +112,10 @@ def changes(a: Side, b: Side) -> dict:
 def side(one: Side) -> dict:
     """Who and what one of the two is."""
     found = history.person(one.root, one.commit)
-    return {"name": one.name, **found, "behind": behind(one)}
+    releases = git.releases_with_texts(one.root).values()
+    told = verdicts.doubts(one.root, (this for this in releases if this.commit == one.commit))
+    doubts = {tag: doubt.text for tag, doubt in told.items()}
+    return {"name": one.name, **found, "behind": behind(one), "doubts": doubts}
 
 
 def behind(one: Side) -> str | None:

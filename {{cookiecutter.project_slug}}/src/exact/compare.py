@@ -28,10 +28,15 @@ MAIN_METRIC = "roc_auc"
 def commit_of(root: Path, name: str) -> tuple[str, str]:
     """Name and hash of the commit that `name` means, or that made that file or image."""
     try:
-        return name, history.resolved(root, name)
+        commit = history.resolved(root, name)
+    except git.Ambiguous:
+        raise
     except Refused:
         if not Path(name).is_file() and not IMAGE.fullmatch(name):
             raise
+    else:
+        check_file(root, name, commit)
+        return name, commit
     md5, _, commit = read(root, name)
     if commit:
         return name, commit
@@ -50,6 +55,16 @@ def commit_of(root: Path, name: str) -> tuple[str, str]:
     return f"{name} ({tag or commit[:SHORT]})", commit
 
 
+def check_file(root: Path, name: str, commit: str) -> None:
+    """Refused where the file `name`, if there is one, is of other commits than `commit`."""
+    if Path(name).is_file():
+        for found in history.search(root, read(root, name)[0]):
+            if commit not in found.commits:
+                other = f"the file {name} of the commit {found.commits[0][:SHORT]}"
+                told = f"{name} is the commit {commit[:SHORT]} and {other}"
+                raise git.Ambiguous(f"{told}; write ./{name} for the file, or the whole hash")
+
+
 def sides(root: Path, names: list[str], place: Path, store: Store | None) -> list[Side]:
     """A side for each of `names`."""
     pairs = [commit_of(root, name) for name in names]
@@ -66,6 +81,7 @@ def report(found: dict) -> Iterator[str]:
         yield f"{word:5} {one['name']} ({told})"
         if one["behind"]:
             yield f"      {one['behind']}"
+        yield from (f"      {tag}: {told}" for tag, told in one["doubts"].items())
     for name, of in REPORTS.items():
         section = found[name]
         try:
@@ -178,12 +194,15 @@ def log(root: Path) -> list[dict]:
     Who, when, what changed since the one before of the same model, how good it is.
     """
     inside = git.prefix(root).rstrip("/")
+    releases = git.releases_with_texts(root)
+    doubts = verdicts.doubts(root, releases.values())
     found, before = [], {}
-    for tag in git.releases(root):
+    for tag in releases:
         folder, _, model = tag.rpartition("@")[0].rpartition("=")
         if folder != inside:
             continue
-        (one,) = sides(root, [tag], root, None)
+        commit = releases[tag].commit
+        one = Side(root, None, root, tag, commit, Records.of(root, commit))
         person = history.person(root, one.commit)
         known = changes.numbers(parsed(git.content(root, one.commit, changes.METRICS) or b""))
         name = MAIN_METRIC if MAIN_METRIC in known else next(iter(known), None)
@@ -195,7 +214,8 @@ def log(root: Path) -> list[dict]:
                 "author": person["author"],
                 "changed": changes.phrase(last, one) if last else "the first release",
                 "metric": {name: known[name]} if name else {},
-                "verified": verdicts.last(root, one.commit) or verdicts.tagged(root, tag),
+                "verified": verdicts.verified(root, releases[tag], doubts.get(tag)),
+                "doubt": doubts[tag].text if tag in doubts else None,
             }
         )
         before[model] = one
@@ -211,8 +231,10 @@ def table(releases: list[dict]) -> Iterator[str]:
         verdict = f"{told['verdict']} {told['date'][:10]}" if told else "not verified here"
         rows.append([one["version"], one["date"], one["author"], metric, verdict, one["changed"]])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
+    for row, one in zip(rows, releases, strict=True):
         yield "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip()
+        if one["doubt"]:
+            yield f"    {one['doubt']}"
     yield far_back(releases)
 
 

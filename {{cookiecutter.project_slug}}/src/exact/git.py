@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,6 +22,10 @@ log.diffMerges=separate log.showRoot=true
 """
 # How GTO names a release: the model, an @ and a semantic version.
 RELEASE = re.compile(r"[^@#]+@v\d+\.\d+\.\d+(-[\w.-]+)?(\+[\w.-]+)?")
+RANGE = re.compile(r"(\.{2,3})")
+# What may follow a name and means another commit than the name does.
+OPERATOR = re.compile(r"[~^:]|@\{")
+HASH_START, FULL_HASH = re.compile(r"[0-9a-fA-F]{4,63}"), re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 def command(words: tuple, own: bool = True) -> list[str]:
@@ -66,18 +71,103 @@ def opened(root: Path, *words: str, stdin: BinaryIO) -> Iterator[BinaryIO]:
         child.kill()
 
 
+# -- names
+
+
+class Ambiguous(Refused):
+    """A name that means several commits."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """A release tag: its commit, its text (empty for a lightweight tag) and its date (ISO 8601)."""
+
+    tag: str
+    commit: str
+    text: str
+    date: str
+
+
+def releases_with_texts(root: Path) -> dict[str, Release]:
+    """All releases by the names of their tags, oldest first; git is asked once, not per tag."""
+    fields = ("refname", "objecttype", "objectname", "*objecttype", "*objectname")
+    form = "".join(f"%({field})%00" for field in (*fields, "taggerdate:iso-strict", "contents"))
+    told = git(root, "for-each-ref", "--sort=creatordate", f"--format={form}", "refs/tags")
+    # No field can hold a NUL, so they are told apart by their number alone.
+    parts, found = iter(told.split("\0")), {}
+    for name, kind, commit, inner, peeled, date, text in zip(*[parts] * 7, strict=False):
+        tag = name.lstrip("\n").removeprefix("refs/tags/")
+        if RELEASE.fullmatch(tag):
+            commit = peeled if inner == "commit" else commit
+            if "tag" in (inner, kind) and inner != "commit":
+                commit = peel(root, f"refs/tags/{tag}")
+            found[tag] = Release(tag, commit, text if kind == "tag" else "", date)
+    return {tag: release for tag, release in found.items() if release.commit}
+
+
+def releases(root: Path) -> list[str]:
+    """The names of all release tags, oldest first."""
+    return [*releases_with_texts(root)]
+
+
+def peel(root: Path, name: str) -> str:
+    """The full hash of the commit that git finds by `name`; empty where it finds none."""
+    words = ["rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"]
+    return git(root, *words, check=False).strip()
+
+
+def meanings(root: Path, word: str) -> dict[str, tuple[str, str]]:
+    """What `word` may mean: its whole name to what that is and its commit.
+
+    Git itself takes the first that it finds, and knows no short names of releases.
+    """
+    if not word or FULL_HASH.fullmatch(word):
+        return {}
+    kinds = {"tags/": "the tag ", "heads/": "the branch ", "remotes/": "the remote branch "}
+    places = [f"refs/{kind}{word}" for kind in ("", *kinds)] + [f"refs/remotes/{word}/HEAD"]
+    listed = git(root, "for-each-ref", "--format=%(refname)", *places).splitlines()
+    found = {}
+    for name in (name for name in listed if name in places):
+        kind = next((kind for kind in kinds if name.startswith(f"refs/{kind}")), "")
+        short = name.removeprefix(f"refs/{kind}")
+        found[name] = kinds.get(kind, "the reference ") + short, peel(root, name)
+    if found and HASH_START.fullmatch(word):
+        for name in git(root, "rev-parse", f"--disambiguate={word}", check=False).split():
+            found[name] = f"the commit {name[:12]}", peel(root, name)
+    if re.match(r"v\d", word):
+        for release in releases_with_texts(root).values():
+            if release.tag.rpartition("@")[2] == word:
+                found[release.tag] = f"the release {release.tag}", release.commit
+    found = {name: told for name, told in found.items() if told[1]}
+    own = peel(root, word)
+    if own and own not in (commit for _, commit in found.values()):
+        found[word] = f"git's {word}", own
+    return found
+
+
+def spelled(root: Path, name: str) -> str:
+    """`name` as git understands it; Refused where its parts mean different commits."""
+    word = OPERATOR.split(name, maxsplit=1)[0]
+    found = meanings(root, word)
+    if len({commit for _, commit in found.values()}) > 1:
+        told = " and ".join(label for label, _ in found.values())
+        whole = " or ".join(found)
+        raise Ambiguous(f"{word} is {told}, which differ; write the whole name: {whole}")
+    # A version is called v1.0.0 for short, which git does not know.
+    known = all(label.startswith("the release ") for label, _ in found.values())
+    return f"refs/tags/{next(iter(found))}{name[len(word) :]}" if found and known else name
+
+
 def commits(root: Path, name: str) -> list[tuple[str, str]]:
     """Name and full hash of the commit that `name` means, or of each in a range, oldest first."""
+    ends = RANGE.split(name, maxsplit=1)
+    asked = "".join(end if RANGE.fullmatch(end) else spelled(root, end) for end in ends)
     try:
-        if ".." not in name:
-            found = git(root, "rev-parse", "--verify", "--end-of-options", f"{name}^{{commit}}")
-            return [(name, found.strip())]
-        listed = git(root, "rev-list", "--reverse", "--end-of-options", name, "--").split()
+        if len(ends) == 1:
+            words = ["rev-parse", "--verify", "--end-of-options", f"{asked}^{{commit}}"]
+            return [(name, git(root, *words).strip())]
+        listed = git(root, "rev-list", "--reverse", "--end-of-options", asked, "--").split()
     except Refused:
-        # A version is called v1.0.0 for short, where one model has it.
-        found = [tag for tag in releases(root) if tag.endswith(f"@{name}")]
-        if len(found) == 1 and found[0] != name:
-            return commits(root, found[0])
         shallow = git(root, "rev-parse", "--is-shallow-repository").strip() == "true"
         more = " (this clone is shallow: `git fetch --unshallow --tags`)" if shallow else ""
         raise Refused(f"git knows no commit {name!r}; see `git tag` and `git log`{more}") from None
@@ -86,10 +176,7 @@ def commits(root: Path, name: str) -> list[tuple[str, str]]:
     return [(commit[:12], commit) for commit in listed]
 
 
-def releases(root: Path) -> list[str]:
-    """The names of all release tags, oldest first."""
-    tags = git(root, "tag", "--list", "--sort=creatordate").splitlines()
-    return [tag for tag in tags if RELEASE.fullmatch(tag)]
+# -- files
 
 
 def prefix(root: Path) -> str:

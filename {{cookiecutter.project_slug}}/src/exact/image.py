@@ -16,12 +16,12 @@ import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from exact import git, history, judge
+from exact import git, history, judge, verdicts
 from exact.container import Container, add_options, build, engine
 from exact.objects import Store
 from exact.processes import stop_cleanly, workplace
 from exact.rebuild import inside
-from exact.release import model_name, model_path
+from exact.release import check_tag, model_name, model_path
 from exact.run import Refused, project_root
 from exact.show import SHORT, plain
 
@@ -44,13 +44,19 @@ COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 def released(root: Path, commit: str, model: str) -> list[str]:
     """The versions of `model` at that commit, newest first, in the form that a tag may have."""
-    tags = git.git(root, "tag", "--points-at", commit, "--sort=-creatordate").split()
-    found = [tag for tag in tags if git.RELEASE.fullmatch(tag) and tag.startswith(f"{model}@v")]
+    here = [one for one in git.releases_with_texts(root).values() if one.commit == commit]
+    here = [one for one in here if one.tag.startswith(f"{model}@v")]
+    # One whose text names another model is none of this commit.
+    told = verdicts.doubts(root, here)
+    found = [one.tag for one in here[::-1] if one.tag not in told or not told[one.tag].wrong]
     return [FORBIDDEN.sub("_", tag.rpartition("@")[2]) for tag in found]
 
 
 def version_of(root: Path, revision: str, commit: str, model: str) -> str:
     """The version that is asked for, or the newest one there, or the commit's first characters."""
+    for one in git.releases_with_texts(root).values():
+        if one.commit == commit and verdicts.names(revision, one):
+            check_tag(root, one.tag)
     found = released(root, commit, model)
     asked = FORBIDDEN.sub("_", revision.rpartition("@")[2])
     return asked if asked in found else [*found, commit[:SHORT]][0]

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from exact import checkout, git, judge, quick, rebuild, verify
+from exact import checkout, git, judge, quick, rebuild, verdicts, verify
 from exact.history import Records
 from exact.objects import Store, md5_of
 from exact.processes import stop_cleanly, workplace
@@ -111,10 +111,16 @@ def tags_in(listed: str, model: str) -> dict[str, str]:
     return found
 
 
-def check_version(model: str, version: str, known: dict[str, str], commit: str) -> None:
+def check_version(root: Path, model: str, version: str, known: dict[str, str], commit: str) -> None:
     """Refused where the version or the commit is released already, or a newer version is."""
     from semver import Version
 
+    tag = f"{model}@v{version}"
+    for other in (other for other in known if other == version or known[other] == commit):
+        check_tag(root, f"{model}@v{other}")
+    if version not in known and (taken := git.meanings(root, tag)):
+        what = " and ".join(label for label, _ in taken.values())
+        raise Refused(f"{tag} is the name of {what} already; rename that first")
     if version in known:
         raise Refused(
             f"{model}@v{version} is there already (commit {known[version][:12]}); "
@@ -128,6 +134,16 @@ def check_version(model: str, version: str, known: dict[str, str], commit: str) 
         raise Refused(
             f"v{version} is not newer than the newest release, v{newest}; give one that is"
         )
+
+
+def check_tag(root: Path, tag: str) -> None:
+    """Refused where a release that is there has a tag whose text is not that of its commit."""
+    releases = git.releases_with_texts(root)
+    here = [releases[tag]] if tag in releases else []
+    for told in verdicts.doubts(root, here).values():
+        if told.wrong:
+            mend = f"find out who moved it; `git tag -d {shlex.quote(tag)}` removes it here"
+            raise Refused(f"{tag} is not to be believed: {told.text}; {mend}")
 
 
 # -- checks
@@ -246,7 +262,7 @@ def assign(root: Path, model: str, version: str, stage: str) -> str | None:
         api.assign(top, name, stage, version=f"v{version}", skip_registration=True, force=True)
     except GTOException as error:
         raise Refused(f"GTO cannot assign {stage}: {error}") from error
-    commit = f"{model}@v{version}^{{commit}}"
+    commit = f"refs/tags/{model}@v{version}^{{commit}}"
     tags = git.git(root, "tag", "--list", "--sort=-creatordate", "--points-at", commit).split()
     return next(tag for tag in tags if tag.startswith(f"{model}#{stage}"))
 
@@ -266,16 +282,18 @@ def steps(root: Path, arguments: argparse.Namespace) -> Iterator[str]:
     known = released(root, model)
     if arguments.stage and version in known:
         git.commits(root, tag)
+        check_tag(root, tag)
         if git.git(root, "cat-file", "-t", f"refs/tags/{tag}").strip() != "tag":
             told = f"{tag} was made by hand, without a message, so GTO does not know it"
             raise Refused(f"{told}; `git tag -d {tag}`, then release it")
         commit = known[version]
     else:
-        check_version(model, version, known, commit)
+        check_version(root, model, version, known, commit)
         check_clean(root)
         yield "the tree is clean, and dvc.lock describes it"
     # A tag that was made by hand says nothing of a rebuild.
-    rebuilt = version in known and REBUILT in git.git(root, "cat-file", "-p", tag, check=False)
+    there = git.releases_with_texts(root).get(tag)
+    rebuilt = there and not verdicts.doubts(root, [there]) and REBUILT in there.text
     yield from checked(root, tag, commit, not rebuilt)
     if arguments.dry_run:
         yield f"{tag} could be released"

@@ -75,14 +75,24 @@ def verify_in(
 
 def wanted(root: Path, arguments: argparse.Namespace) -> list[tuple[str, str]]:
     """Name and hash of each commit that is asked for, each commit once."""
-    names = arguments.revisions + (git.releases(root) if arguments.tags else [])
-    if arguments.tags and not names:
+    tags = git.releases_with_texts(root) if arguments.tags else {}
+    if arguments.tags and not tags and not arguments.revisions:
         raise Refused("there is no release tag (model@v1.0.0) to verify")
-    found = [pair for name in names or ["HEAD"] for pair in git.commits(root, name)]
+    names = arguments.revisions or ([] if tags else ["HEAD"])
+    found = [pair for name in names for pair in git.commits(root, name)]
+    found += [(tag, release.commit) for tag, release in tags.items()]
     first = {}
     for name, commit in found:
         first.setdefault(commit, (name, commit))
     return list(first.values())
+
+
+def judged(task, releases, asked, root: Path, name: str, commit: str, heard) -> judge.Report:
+    """The report of `task` on a commit, and on its releases, some of which were `asked` for."""
+    report = task(root, name, commit, heard)
+    with contextlib.suppress(Refused):
+        verdicts.look_at_releases(root, report, releases, asked)
+    return report
 
 
 def all_of(root: Path, pairs: list, jobs: int, task, progress: show.Progress) -> list:
@@ -142,6 +152,9 @@ def main(words: list[str]) -> int:
         task = functools.partial(quick.check if arguments.quick else verify, store)
         if arguments.container:
             task = functools.partial(task, options=arguments)
+        releases = git.releases_with_texts(root)
+        asked = arguments.revisions + ([*releases] if arguments.tags else [])
+        task = functools.partial(judged, task, releases.values(), asked)
         form = show.json_of if arguments.json else show.markdown if arguments.summary else None
         progress = show.Progress(len(pairs), tables=form is None)
         reports = all_of(root, pairs, arguments.jobs, task, progress)

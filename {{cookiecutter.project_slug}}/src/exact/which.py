@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from exact import differ, git, history
+from exact import differ, git, history, verdicts
 from exact.history import Found, Records
 from exact.inert import Unreadable
 from exact.objects import BLOCK, Store
@@ -106,6 +106,8 @@ def story(root: Path, commit: str, paths: list[str], md5: str) -> dict:
 def answer(root: Path, found: Found, stories: int | None = None) -> dict:
     """All that is known of a hash that commits name, as JSON has it; the first `stories` whole."""
     made = list(found.made.items())
+    releases = git.releases_with_texts(root)
+    doubts = verdicts.doubts(root, [releases[tag] for tag in found.releases if tag in releases])
     return {
         "md5": found.md5,
         "here": git.prefix(root),
@@ -117,6 +119,7 @@ def answer(root: Path, found: Found, stories: int | None = None) -> dict:
         "branches": found.branches,
         "tags": found.tags,
         "releases": found.releases,
+        "doubts": {tag: doubt.text for tag, doubt in doubts.items()},
     }
 
 
@@ -169,6 +172,8 @@ def identity(known: dict, best: dict) -> Iterator[tuple[str, str]]:
     yield "committed", commit_line(best)
     if known["releases"]:
         yield "released", ", ".join(known["releases"])
+    for tag, doubt in list(known["doubts"].items())[:MOST_TOLD]:
+        yield "but", f"{tag}: {doubt}"
     others = [tag for tag in known["tags"] if tag not in known["releases"]]
     where = [f"in branches {', '.join(known['branches'][:MOST_TOLD])}"] if known["branches"] else []
     where += [f"tags {', '.join(others[:MOST_TOLD])}"] if others else []
