@@ -54,9 +54,6 @@ def released(root: Path, commit: str, model: str) -> list[str]:
 
 def version_of(root: Path, revision: str, commit: str, model: str) -> str:
     """The version that is asked for, or the newest one there, or the commit's first characters."""
-    for one in git.releases_with_texts(root).values():
-        if one.commit == commit and verdicts.names(revision, one):
-            check_tag(root, one.tag)
     found = released(root, commit, model)
     asked = FORBIDDEN.sub("_", revision.rpartition("@")[2])
     return asked if asked in found else [*found, commit[:SHORT]][0]
@@ -251,6 +248,15 @@ def held(client, image, path: str) -> str | None:
 # -- the command
 
 
+def resolved(root: Path, revision: str) -> str:
+    """The commit that `revision` means; Refused where that is a release with a wrong tag, too."""
+    commit = history.resolved(root, revision)
+    for one in git.releases_with_texts(root).values():
+        if one.commit == commit and verdicts.names(revision, one):
+            check_tag(root, one.tag)
+    return commit
+
+
 def parser() -> argparse.ArgumentParser:
     """The command's arguments."""
     found = argparse.ArgumentParser(prog="exact image", description=__doc__.partition("\n\n")[0])
@@ -312,7 +318,7 @@ def main(words: list[str]) -> int:
         root = project_root(Path.cwd()).resolve()
         if arguments.run and arguments.target == "notebook" and os.getuid() == 0:
             raise Refused("Jupyter does not run as root; run this as another user")
-        return with_engine(root, history.resolved(root, arguments.revision), arguments, clear)
+        return with_engine(root, resolved(root, arguments.revision), arguments, clear)
     except (Refused, OSError) as error:
         print(f"{clear}exact: {plain(str(error))}", file=sys.stderr)
         return 1
