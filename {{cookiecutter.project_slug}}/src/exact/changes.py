@@ -40,7 +40,7 @@ OTHERS = {
 csv.field_size_limit(2**31 - 1)
 
 
-@dataclass
+@dataclass(eq=False)
 class Side:
     """One of the two commits, and where the files that it records can be had."""
 

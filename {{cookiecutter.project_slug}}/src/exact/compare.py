@@ -4,8 +4,10 @@ A is HEAD's parent and B is HEAD unless they are named. With --log, all releases
 """
 
 import argparse
+import functools
 import textwrap
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from exact import changes, git, history, judge, page, verdicts
@@ -23,6 +25,8 @@ MOST_ROWS = 5
 MOST_LETTERS = 160
 # What --log shows of the metrics, where it is there; the first number otherwise.
 MAIN_METRIC = "roc_auc"
+# Releases that --log shows.
+MOST_RELEASES = 50
 
 
 def commit_of(root: Path, name: str) -> tuple[str, str]:
@@ -188,42 +192,50 @@ REPORTS = {
 # -- all releases
 
 
-def log(root: Path) -> list[dict]:
-    """Each release of this project's models, newest first.
+def log(root: Path, most: int | None = None) -> tuple[list[dict], int]:
+    """Each release of this project's models, newest first, and how many there are.
 
-    Who, when, what changed since the one before of the same model, how good it is.
+    Who, when, what changed since the one before of the same model, how good it is; of the `most`
+    newest only, if there are more.
     """
     inside = git.prefix(root).rstrip("/")
     releases = git.releases_with_texts(root)
-    doubts = verdicts.doubts(root, releases.values())
-    found, before = [], {}
+    pairs, last = [], {}
     for tag in releases:
         folder, _, model = tag.rpartition("@")[0].rpartition("=")
-        if folder != inside:
-            continue
-        commit = releases[tag].commit
-        one = Side(root, None, root, tag, commit, Records.of(root, commit))
-        person = history.person(root, one.commit)
-        known = changes.numbers(parsed(git.content(root, one.commit, changes.METRICS) or b""))
-        name = MAIN_METRIC if MAIN_METRIC in known else next(iter(known), None)
-        last = before.get(model)
-        found.append(
-            {
-                "version": tag,
-                "date": person["date"][:10],
-                "author": person["author"],
-                "changed": changes.phrase(last, one) if last else "the first release",
-                "metric": {name: known[name]} if name else {},
-                "verified": verdicts.verified(root, releases[tag], doubts.get(tag)),
-                "doubt": doubts[tag].text if tag in doubts else None,
-            }
-        )
-        before[model] = one
-    return found[::-1]
+        if folder == inside:
+            pairs.append((tag, last.get(model)))
+            last[model] = tag
+    doubts = verdicts.doubts(root, (releases[tag] for tag, _ in pairs[::-1][:most]))
+    # Many tags may be of one commit, which is looked at once.
+    side, known, changed = map(functools.cache, (partial(side_of, root), recorded, changes.phrase))
+    found = []
+    for tag, before in pairs[::-1][:most]:
+        one, old = (side(releases[name].commit) if name else None for name in (tag, before))
+        verified = verdicts.verified(root, releases[tag], doubts.get(tag))
+        change = changed(old, one) if old else "the first release"
+        doubt = doubts[tag].text if tag in doubts else None
+        line = {"changed": change, "verified": verified, "doubt": doubt}
+        found.append({"version": tag, **known(one), **line})
+    return found, len(pairs)
 
 
-def table(releases: list[dict]) -> Iterator[str]:
-    """`log` for a terminal."""
+def side_of(root: Path, commit: str) -> Side:
+    """What git alone has of a commit."""
+    return Side(root, None, root, commit, commit, Records.of(root, commit))
+
+
+def recorded(one: Side) -> dict:
+    """When a release was committed and by whom, and its main metric."""
+    person = history.person(one.root, one.commit)
+    known = changes.numbers(parsed(git.content(one.root, one.commit, changes.METRICS) or b""))
+    name = MAIN_METRIC if MAIN_METRIC in known else next(iter(known), None)
+    metric = {name: known[name]} if name else {}
+    return {"date": person["date"][:10], "author": person["author"], "metric": metric}
+
+
+def table(releases: list[dict], count: int) -> Iterator[str]:
+    """`log` of `count` releases for a terminal."""
     rows = []
     for one in releases:
         metric = " ".join(f"{name} {value}" for name, value in one["metric"].items())
@@ -235,11 +247,13 @@ def table(releases: list[dict]) -> Iterator[str]:
         yield "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip()
         if one["doubt"]:
             yield f"    {one['doubt']}"
-    yield far_back(releases)
+    if count > len(releases):
+        yield f"and {count - len(releases):,} older releases (--json lists all)"
+    yield far_back(releases, count)
 
 
-def far_back(releases: list[dict]) -> str:
-    """Down to which release all verdicts are `identical`."""
+def far_back(releases: list[dict], count: int) -> str:
+    """Down to which of the `releases`, the newest of `count`, all verdicts are `identical`."""
     good = []
     for one in releases:
         if (one["verified"] or {}).get("verdict") != judge.IDENTICAL:
@@ -248,9 +262,9 @@ def far_back(releases: list[dict]) -> str:
     mend = "`exact verify --tags` verifies all"
     if not good:
         return f"the newest release is not verified here; {mend}"
-    if len(good) == len(releases):
+    if len(good) == count:
         return f"all {len(good)} are verified, back to {good[-1]}"
-    return f"verified back to {good[-1]}, {len(good)} of {len(releases)}; {mend}"
+    return f"verified back to {good[-1]}, {len(good)} of {count:,}; {mend}"
 
 
 # -- the command
@@ -270,11 +284,11 @@ def parser() -> argparse.ArgumentParser:
 
 def show_log(root: Path, as_json: bool) -> None:
     """Print all releases."""
-    releases = log(root)
+    releases, count = log(root, None if as_json else MOST_RELEASES)
     if as_json:
         print(dumped(releases))
     elif releases:
-        print(plain_lines(table(releases)))
+        print(plain_lines(table(releases, count)))
     else:
         print("there is no release yet; `exact release v1.0.0` makes the first")
 

@@ -179,7 +179,7 @@ class Matches:
         """The md5 of each that is most nearly the same, and how it is."""
         ranks = {md5: self.rank(*match[:2]) for md5, match in self.found.items()}
         for md5, (pairs, _, versions) in self.found.items():
-            if ranks[md5] and ranks[md5] == max(ranks.values()):
+            if ranks[md5][0] and ranks[md5] == max(ranks.values()):
                 yield (
                     md5,
                     {
@@ -188,18 +188,20 @@ class Matches:
                     },
                 )
 
-    def rank(self, pairs: list, whole: bytes) -> int:
+    def rank(self, pairs: list, whole: bytes) -> tuple[int, int]:
         """3 for the same model, 2 for one that the file holds, 1 for one of which it is a part.
 
+        The second number is how many parts they share.
+
         What is itself a part of a recorded model, such as a vectorizer, is in many others too. It
-        is told only if it lies open in the file, and not inside of another model: 0 otherwise.
+        is told only if it lies open in the file, and not inside of another model: (0, 0) otherwise.
         """
         (place, other), *_ = pairs
         if place == other == ():
-            return 3
+            return 3, 1
         if other != ():
-            return 1
-        return 2 if whole not in self.inner or whole in self.given.members else 0
+            return 1, len(pairs)
+        return (2, 1) if whole not in self.inner or whole in self.given.members else (0, 0)
 
 
 def told(match: dict) -> str:
