@@ -5,12 +5,13 @@ A is HEAD's parent and B is HEAD unless they are named. With --log, all releases
 
 import argparse
 import functools
+import shlex
 import textwrap
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from exact import changes, git, history, judge, page, verdicts
+from exact import changes, curves, git, history, judge, page, verdicts
 from exact.changes import MISSING, Side, answer
 from exact.history import Records
 from exact.objects import Store
@@ -23,6 +24,8 @@ from exact.which import IMAGE, dumped, ended, read
 # Rows of each kind, and letters of each, that a terminal shows.
 MOST_ROWS = 5
 MOST_LETTERS = 160
+# Lines of a section that a terminal shows.
+MOST_LINES = 20
 # What --log shows of the metrics, where it is there; the first number otherwise.
 MAIN_METRIC = "roc_auc"
 # Releases that --log shows.
@@ -47,7 +50,7 @@ def commit_of(root: Path, name: str) -> tuple[str, str]:
     found = history.search(root, md5)
     if not found:
         raise Refused(
-            f"no commit here names {name}; `exact which {name}` looks for what is nearest"
+            f"no commit here names {name}; `exact which {shlex.quote(name)}` looks for the nearest"
         )
     records, here = next(iter(found[0].made.values())), git.prefix(root)
     locks = [record for record in records if PurePosixPath(record).name == history.LOCK]
@@ -85,16 +88,27 @@ def report(found: dict) -> Iterator[str]:
         yield f"{word:5} {one['name']} ({told})"
         if one["behind"]:
             yield f"      {one['behind']}"
-        yield from (f"      {tag}: {told}" for tag, told in one["doubts"].items())
+        yield from (f"      {tag}: {doubt}" for tag, doubt in one["doubts"].items())
+    for name, lines in texts(found).items():
+        yield ""
+        yield name if lines else f"{name}: the same"
+        # The metrics are a table, and of the flips the rows of each kind are cut already.
+        most = len(lines) if name in ("metrics", "flips") else MOST_LINES
+        yield from (f"  {line}" for line in lines[:most])
+        if len(lines) > most:
+            yield f"  and {len(lines) - most:,} more (--json has all)"
+
+
+def texts(found: dict) -> dict[str, list[str]]:
+    """The lines on each section; none for one that is the same in both."""
+    told = {}
     for name, of in REPORTS.items():
         section = found[name]
         try:
-            lines = [section["problem"]] if "problem" in section else list(of(section))
+            told[name] = [section["problem"]] if "problem" in section else list(of(section))
         except Exception as error:  # One section must not hide the others.
-            lines = [f"the records cannot be understood ({error!r})"]
-        yield ""
-        yield name if lines else f"{name}: the same"
-        yield from (f"  {line}" for line in lines)
+            told[name] = [f"the records cannot be understood ({error!r})"]
+    return told
 
 
 def on_data(found: dict) -> Iterator[str]:
@@ -169,7 +183,7 @@ def on_flips(found: dict) -> Iterator[str]:
             text = textwrap.shorten(row["text"], MOST_LETTERS, placeholder=" …")
             yield from textwrap.wrap(text, 92, initial_indent="    ", subsequent_indent="    ")
         if len(rows) > MOST_ROWS:
-            yield f"  and {len(rows) - MOST_ROWS} more (--json and --html have all)"
+            yield f"  and {len(rows) - MOST_ROWS} more (--json has all)"
 
 
 def some(names: list[str]) -> str:
@@ -312,7 +326,7 @@ def main(words: list[str]) -> int:
             a, b = sides(root, [arguments.a or "HEAD^", arguments.b or "HEAD"], place, Store(root))
             found = changes.changes(a, b)
             if arguments.html:
-                html = page.page(found, page.pictures(a), page.pictures(b), report)
+                html = page.page(found, curves.pictures(a, b), texts(found))
                 arguments.html.write_text(html, encoding="utf-8", newline="\n")
         print(dumped(found) if arguments.json else plain_lines(report(found)), flush=True)
         return 0

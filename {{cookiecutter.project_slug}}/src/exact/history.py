@@ -183,7 +183,8 @@ def reachable(parents: dict[str, list[str]], tips: list[str], known: set[str]) -
 def refs(root: Path, *which: str) -> list[tuple[str, str]]:
     """Name and commit of each of the references `which`, oldest first."""
     form = "%(refname)%00%(objectname)%00%(*objectname)"
-    words = ["for-each-ref", "--sort=creatordate", f"--format={form}", *which]
+    order = ["--sort=version:refname", "--sort=creatordate"]
+    words = ["for-each-ref", *order, f"--format={form}", *which]
     listed = git.git(root, *words).splitlines()
     return [(name, peeled or commit) for name, commit, peeled in (x.split("\0") for x in listed)]
 
