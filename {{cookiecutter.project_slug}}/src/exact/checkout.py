@@ -63,8 +63,7 @@ def alone(folder: Path, *words: str | Path, **environ: str | Path) -> str:
     done = subprocess.run(git.command(words), cwd=folder, env={**kept, **ours}, capture_output=True)
     config.unlink()
     if done.returncode:
-        told = done.stderr.decode(errors="replace").strip().splitlines() or ["it failed"]
-        raise Refused(f"git {words[0]}: {told[0].removeprefix('fatal: ')}")
+        raise git.Failed(str(words[0]), done.stderr)
     return os.fsdecode(done.stdout)
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import shlex
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,6 +27,29 @@ RANGE = re.compile(r"(\.{2,3})")
 # What may follow a name and means another commit than the name does.
 OPERATOR = re.compile(r"[~^:]|@\{")
 HASH_START, FULL_HASH = re.compile(r"[0-9a-fA-F]{4,63}"), re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+# Lines of git's own that are shown below one refusal; a checkout can have thousands.
+MOST_SAID = 20
+
+
+class Failed(Refused):
+    """A git command failed: one sentence on it, and in `said` the lines that git itself wrote."""
+
+    def __init__(self, command: str, stderr: bytes):
+        text = stderr.decode(errors="replace").expandtabs(2)
+        lines = [line.rstrip() for line in text.splitlines() if line.strip()] or ["it failed"]
+        # What git found out comes last where its advice comes first.
+        first = next((line for line in lines if line.startswith("fatal: ")), lines[0])
+        self.reason = first.removeprefix("fatal: ").removeprefix("error: ")
+        super().__init__(f"git {command}: {self.reason}")
+        self.said = [line for line in lines if line != first][:MOST_SAID]
+
+
+def said(error: BaseException | None) -> list[str]:
+    """Git's own lines on `error` or on what it was raised for; empty where git is not the cause."""
+    while error is not None and not getattr(error, "said", None):
+        hidden = error.__suppress_context__
+        error = error.__cause__ or (None if hidden else error.__context__)
+    return error.said if error else []
 
 
 def command(words: tuple, own: bool = True) -> list[str]:
@@ -40,22 +64,26 @@ def git(
     text: bool = True,
     check: bool = True,
     own: bool = True,
+    stdin: str = "",
     **environ: str,
 ):
-    """What `git WORDS` prints in the repository of `root`.
+    """What `git WORDS` prints in the repository of `root`; it reads `stdin`.
 
-    Refused with its own first line where it fails, unless that is no matter (`check`).
+    Raises `Failed` with all that git says where it fails, unless that is no matter (`check`).
     """
     kept = {name: value for name, value in os.environ.items() if name not in OWN}
     try:
         done = subprocess.run(
-            command(words, own), cwd=root, env={**kept, **environ}, capture_output=True
+            command(words, own),
+            cwd=root,
+            env={**kept, **environ},
+            input=stdin.encode(),
+            capture_output=True,
         )
     except FileNotFoundError:
         raise Refused("there is no git on PATH; install it") from None
     if done.returncode and check:
-        told = done.stderr.decode(errors="replace").strip().splitlines() or ["it failed"]
-        raise Refused(f"git {words[0]}: {told[0].removeprefix('fatal: ')}")
+        raise Failed(next(str(word) for word in words if str(word)[0] != "-"), done.stderr)
     return os.fsdecode(done.stdout) if text else done.stdout
 
 
@@ -174,6 +202,39 @@ def commits(root: Path, name: str) -> list[tuple[str, str]]:
     if not listed:
         raise Refused(f"no commit is in the range {name}; name its older end first")
     return [(commit[:12], commit) for commit in listed]
+
+
+def short(root: Path, *names: str) -> list[str]:
+    """The refs below `names`, as short as git understands them: main, tags/main if both are."""
+    return git(root, "for-each-ref", "--format=%(refname:short)", *names).split()
+
+
+def push_lines(root: Path, commit: str, tags: list[str]) -> Iterator[str]:
+    """How others get `tags`: a command that pushes them with a branch that has `commit`, or none.
+
+    Where the commit is on no branch, or there is no remote, a line on that comes first.
+    """
+    head = git(root, "symbolic-ref", "--quiet", "HEAD", check=False).strip()
+    own = git(root, "for-each-ref", "--format=%(push:remotename)", head).strip() if head else ""
+    default = git(root, "config", "--get", "remote.pushDefault", check=False).strip()
+    known = git(root, "remote").split()
+    # A remote may be an address, too, and `.` stands for this repository.
+    fits = (one for one in (own, default, "origin", *known) if one in known or "/" in one)
+    remote = next(fits, None)
+    if not remote:
+        remote = "origin"
+        yield "there is no git remote yet; add one: git remote add origin <URL>"
+    branch = []
+    if head and git(root, "rev-parse", "HEAD").strip() == commit:
+        branch = short(root, head)
+    elif not short(root, "--contains", commit, f"refs/remotes/{remote}/"):
+        branch = short(root, "--contains", commit, "refs/heads/")[:1]
+        if not branch:
+            branch = [re.sub("[@#=]+", "-", tags[0])]
+            yield f"no branch has this commit; make one: git branch {branch[0]} {commit[:12]}"
+    refs = [*branch, *(name for tag in tags for name in short(root, f"refs/tags/{tag}"))]
+    atomic = ["--atomic"] if len(refs) > 1 else []
+    yield f"tell the others: {shlex.join(['git', 'push', *atomic, remote, *refs])}"
 
 
 # -- files

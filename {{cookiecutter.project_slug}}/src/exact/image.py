@@ -23,7 +23,7 @@ from exact.processes import stop_cleanly, workplace
 from exact.rebuild import inside
 from exact.release import check_tag, model_name, model_path
 from exact.run import Refused, project_root
-from exact.show import SHORT, plain
+from exact.show import SHORT, plain, refusal
 
 OCI = "org.opencontainers.image"
 OWN = "exact"
@@ -320,7 +320,7 @@ def main(words: list[str]) -> int:
             raise Refused("Jupyter does not run as root; run this as another user")
         return with_engine(root, resolved(root, arguments.revision), arguments, clear)
     except (Refused, OSError) as error:
-        print(f"{clear}exact: {plain(str(error))}", file=sys.stderr)
+        print(clear + refusal(error), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"{clear}exact: stopped", file=sys.stderr)

@@ -71,6 +71,7 @@ def filled_in(report: Report) -> Iterator[None]:
         yield
     except (Refused, OSError) as error:
         report.problem = str(error)
+        report.notes += git.said(error)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         # What is raised by code that trusts the form of a record when it has another.
         report.problem = f"its records cannot be understood ({error!r})"

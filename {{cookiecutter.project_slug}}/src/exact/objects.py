@@ -15,6 +15,10 @@ from exact.run import Refused
 
 BLOCK = 1 << 20
 FOLDER = ".dir"
+NO_REMOTE = (
+    "there is no DVC remote to keep data and models on; "
+    "add one: `.venv/bin/dvc remote add --default storage ../store`, and commit .dvc/config"
+)
 
 
 class Store:

@@ -14,7 +14,7 @@ from exact import git
 from exact.objects import Store
 from exact.push import MOST_TOLD, absent, recorded
 from exact.run import Refused, project_root
-from exact.show import SHORT, plain
+from exact.show import SHORT, plain, refusal
 
 HOOK = """#!/bin/sh
 unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE
@@ -57,8 +57,9 @@ def main(words: list[str]) -> int:
         commits = pushed(root, words[0] if words else "origin", sys.stdin)
         lost = absent(root, Store(root), commits) if commits else []
     except (Refused, OSError) as error:
-        skip = "" if words == ["--install"] else "; `git push --no-verify` skips this"
-        print(f"exact: {plain(str(error))}{skip}", file=sys.stderr)
+        print(refusal(error), file=sys.stderr)
+        if words != ["--install"]:
+            print("exact: `git push --no-verify` pushes without asking", file=sys.stderr)
         return 1
     for commit, path, md5, _ in lost[:MOST_TOLD]:
         told = f"{commit[:SHORT]} names {plain(path)} ({md5}), which is not on the DVC remote"

@@ -10,7 +10,6 @@ import argparse
 import hashlib
 import os
 import re
-import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -18,10 +17,10 @@ from pathlib import Path
 
 from exact import checkout, git, judge, quick, rebuild, verdicts, verify
 from exact.history import Records
-from exact.objects import Store, md5_of
+from exact.objects import NO_REMOTE, Store, md5_of
 from exact.processes import stop_cleanly, workplace
 from exact.run import Refused, project_root
-from exact.show import plain, remarks, summary
+from exact.show import plain, refusal, remarks, summary
 from exact.verdicts import REBUILT
 
 VERSION = re.compile(r"(?:(?P<model>[^@#\s]+)@)?v?(?P<version>\d+\.\d+\.\d+.*)")
@@ -84,9 +83,9 @@ def released(root: Path, model: str) -> dict[str, str]:
     for remote in git.git(root, "remote").split():
         try:
             there = tags_in(git.git(root, "ls-remote", "--tags", "--", remote), model)
-        except Refused as refusal:
-            told = f"{remote} does not tell its tags ({refusal})"
-            raise Refused(f"{told}; check `git remote -v`") from refusal
+        except Refused as error:
+            told = f"{remote} does not tell its tags ({error})"
+            raise Refused(f"{told}; check `git remote -v`") from error
         for version in here.keys() & there.keys():
             if here[version] != there[version]:
                 raise Refused(
@@ -149,6 +148,26 @@ def check_tag(root: Path, tag: str) -> None:
 # -- checks
 
 
+def check_can_tag(root: Path, tag: str, commit: str) -> None:
+    """Refused unless git knows who tags, can sign if it is to, and can write `tag`.
+
+    What git would say at the very end of a release is asked before the work. Of the trial nothing
+    is left but an object that no name leads to.
+    """
+    keys = ("tag.gpgSign", "tag.forceSignAnnotated")
+    asked = [git.git(root, "config", "--type=bool", "--get", key, check=False) for key in keys]
+    sign = ["-S"] if "true\n" in asked else []
+    # Only the committer makes a tag; git wants the author of a commit as well.
+    author = {"GIT_AUTHOR_NAME": "exact", "GIT_AUTHOR_EMAIL": "exact"}
+    try:
+        git.git(root, "commit-tree", *sign, "-m", "Trial", f"{commit}^{{tree}}", **author)
+        trial = f"start\ncreate refs/tags/{tag} {commit}\nprepare\nabort\n"
+        git.git(root, "update-ref", "--stdin", stdin=trial)
+    except git.Failed as error:
+        why = error.reason + (" (tag.gpgSign is set)" if sign else "")
+        raise Refused(f"git cannot tag this commit yet: {why}; fix that, then release") from error
+
+
 def check_clean(root: Path) -> None:
     """Refused, with the files, where the tree is not that of the commit."""
     # Not by `git status`, which takes a notebook that was run for changed.
@@ -183,15 +202,19 @@ def check_rebuilt(root: Path, store: Store, name: str, commit: str, heard: Calla
     return f"a rebuild is identical: {summary(found)}"
 
 
+def check_remote(store: Store) -> None:
+    """Refused where there is no DVC remote, or its folder is not there."""
+    if store.remote() is None:
+        raise Refused(NO_REMOTE)
+    if not store.reachable():
+        raise Refused("the DVC remote's folder is not there; mount it, or run `make push`")
+
+
 def check_stored(root: Path, store: Store, name: str, commit: str, heard: Callable) -> None:
     """Refused, with the files, unless the remote has every object of the commit, intact."""
-    if store.remote() is None:
-        raise Refused("there is no DVC remote to keep a release on; add one: `dvc remote add -d`")
     found = quick.check(store, root, name, commit, heard)
     if found.problem:
         raise Refused(found.problem)
-    if not store.reachable():
-        raise Refused("the DVC remote's folder is not there; mount it, or run `make push`")
     private = Records.of(root, commit).private
     for line in found.lines:
         if line.path in private:
@@ -280,6 +303,9 @@ def steps(root: Path, arguments: argparse.Namespace) -> Iterator[str]:
     model_path(root, commit, model)
     tag = f"{model}@v{version}"
     known = released(root, model)
+    store = Store(root)
+    check_remote(store)
+    check_can_tag(root, f"{tag}.trial" if version in known else tag, commit)
     if arguments.stage and version in known:
         git.commits(root, tag)
         check_tag(root, tag)
@@ -294,7 +320,7 @@ def steps(root: Path, arguments: argparse.Namespace) -> Iterator[str]:
     # A tag that was made by hand says nothing of a rebuild.
     there = git.releases_with_texts(root).get(tag)
     rebuilt = there and not verdicts.doubts(root, [there]) and REBUILT in there.text
-    yield from checked(root, tag, commit, not rebuilt)
+    yield from checked(root, store, tag, commit, not rebuilt)
     if arguments.dry_run:
         yield f"{tag} could be released"
         return
@@ -308,18 +334,17 @@ def steps(root: Path, arguments: argparse.Namespace) -> Iterator[str]:
         given = assign(root, model, version, arguments.stage)
         made += [given] if given else []
         yield f"{tag} is in stage {arguments.stage}" + ("" if given else " already")
-    for remote in git.git(root, "remote").split()[:1] if made else []:
-        yield f"tell the others: git push {remote} HEAD {shlex.join(made)}"
+    if made:
+        yield from git.push_lines(root, commit, made)
 
 
-def checked(root: Path, tag: str, commit: str, rebuilt: bool) -> Iterator[str]:
+def checked(root: Path, store: Store, tag: str, commit: str, rebuilt: bool) -> Iterator[str]:
     """Run each check of `commit`, and tell what was found."""
 
     def heard(text: str) -> None:
         if sys.stderr.isatty():
             print(f"\r\033[K{plain(text)[:78]}", end="", file=sys.stderr, flush=True)
 
-    store = Store(root)
     check_stored(root, store, tag, commit, heard)
     yield "every object is on the remote, and its hash is right"
     if rebuilt:
@@ -349,6 +374,6 @@ def main(words: list[str]) -> int:
             print(clear, end="", file=sys.stderr, flush=True)
             print(line, flush=True)
     except (Refused, OSError) as error:
-        print(f"{clear}exact: {plain(str(error))}", file=sys.stderr)
+        print(clear + refusal(error), file=sys.stderr)
         return 1
     return 0

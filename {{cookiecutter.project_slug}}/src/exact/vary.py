@@ -24,7 +24,7 @@ from exact.environment import kept_environment, surroundings
 from exact.objects import Store
 from exact.processes import ROOM, stop_cleanly, workplace
 from exact.run import PINS, Refused, project_root
-from exact.show import Progress, plain
+from exact.show import Progress, plain, refusal
 
 SHELL = ("sh", "-c")
 STRANGER = "12345"
@@ -417,9 +417,9 @@ def main(words: list[str]) -> int:
         ((_, commit),) = git.commits(root, "HEAD")
         with Builder(root, commit, progress.of("HEAD")) as builder:
             found = list(findings(builder, chosen))
-    except (Refused, OSError) as refusal:
+    except (Refused, OSError) as error:
         progress.clear()
-        print(f"exact: {refusal}", file=sys.stderr)
+        print(refusal(error), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         progress.clear()

@@ -160,8 +160,8 @@ def main(words: list[str]) -> int:
         reports = all_of(root, pairs, arguments.jobs, task, progress)
         if form:
             print(form(reports), flush=True)
-    except Refused as refusal:
-        print(f"exact: {refusal}", file=sys.stderr)
+    except Refused as error:
+        print(show.refusal(error), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         if progress:

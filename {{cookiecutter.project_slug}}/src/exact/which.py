@@ -23,7 +23,7 @@ from exact.inert import Unreadable
 from exact.objects import BLOCK, Store
 from exact.rebuild import parsed
 from exact.run import Refused, project_root
-from exact.show import SHORT, plain
+from exact.show import SHORT, plain, refusal
 
 HASH = re.compile(r"([0-9a-f]{4,32})(\.dir)?")
 # A container image by tag, digest or id; a file may be called so, too, and comes first.
@@ -347,7 +347,7 @@ def ended(error: Exception) -> int:
     if isinstance(error, BrokenPipeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     else:
-        print(f"exact: {plain(str(error))}", file=sys.stderr)
+        print(refusal(error), file=sys.stderr)
     return 2
 
 
