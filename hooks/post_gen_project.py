@@ -7,6 +7,7 @@ sys.path.pop(0)
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 # data here and cannot end the string that holds it.
 ANSWERS = json.loads(r'''{{ cookiecutter | tojson }}''')  # fmt: skip
 
-BY_HAND = 'git init && git add -A && git commit -m "First commit"'
+PERSON = {"user.name": ANSWERS["author"], "user.email": ANSWERS["email"]}
 # Variables of a git that is running already would send these commands to its repository.
 OUTER = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR")
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in OUTER}
@@ -42,10 +43,29 @@ def git(*arguments, check=True):
     return done.stdout.strip()
 
 
+def introduction():
+    """Commands that tell git who commits here: the answers, unless it knows already."""
+    roles = ("GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT")
+    if shutil.which("git") and all(git("var", role, check=False) for role in roles):
+        return []
+    return [f"git config {key} {shlex.quote(value)}" for key, value in PERSON.items()]
+
+
+def by_hand():
+    """What makes the first commit where this hook did not."""
+    return " && ".join(["git init", *introduction(), "git add -A", 'git commit -m "First commit"'])
+
+
+def way_in():
+    """The project's folder, as the shell that started this finds it."""
+    name = ANSWERS["project_slug"]
+    beside = os.path.realpath(os.path.join(os.environ.get("PWD", "/"), name))
+    return name if beside == os.path.realpath(".") else shlex.quote(os.getcwd())
+
+
 def identity():
     """Flags that lend the answers to one commit, where the user has told git no name."""
-    answers = {"user.name": ANSWERS["author"], "user.email": ANSWERS["email"]}
-    missing = {key: value for key, value in answers.items() if not git("config", key, check=False)}
+    missing = {key: value for key, value in PERSON.items() if not git("config", key, check=False)}
     return [flag for key, value in missing.items() for flag in ("-c", f"{key}={value}")]
 
 
@@ -63,12 +83,12 @@ def first_commit():
 
 def reason_to_skip():
     if shutil.which("git") is None:
-        return f"git is not installed: install it, then run in the project: {BY_HAND}"
+        return f"git is not installed: install it, then run in the project: {by_hand()}"
     if os.path.exists(".git"):
         return "the folder already is a git repository: commit the new files when they suit you."
     for folder in Path.cwd().parents:
         if os.path.exists(folder / ".git"):
-            move = f"move the project out of it, then run in the project: {BY_HAND}"
+            move = f"move the project out of it, then run in the project: {by_hand()}"
             return f"the project lies inside another git repository, {folder}: {move}"
     return ""
 
@@ -81,12 +101,14 @@ def main():
         if not skipped:
             first_commit()
     except (GitError, OSError) as error:
-        skipped = f"git failed with {error!s:.500}: mend that, then run in the project: {BY_HAND}"
+        skipped = f"git failed with {error!s:.500}: mend that, then run in the project: {by_hand()}"
     if skipped:
         print(f"No first commit was made, because {skipped}\n")
     print(f"The project is in {Path.cwd()}. Next:\n")
-    print(f"  cd {ANSWERS['project_slug']}")
+    print(f"  cd {way_in()}")
     print("  make")
+    for command in introduction():
+        print(f"  {command}")
     print('  git add -A && git commit -m "First model" && make push')
 
 

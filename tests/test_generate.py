@@ -1,6 +1,7 @@
 """Every way to generate gives the same files, and no state of git is a reason to get none."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import pytest
 from bake import CHOICES, PROJECT, ROOT, copy_template, files, is_leftover, template, user_config
 
 GIT = shutil.which("git")
-BY_HAND = 'git init && git add -A && git commit -m "First commit"'
+BY_HAND = re.compile(r'run in the project: (git init && .*git commit -m "First commit")')
 NASTY = "a b 'ü' & $x; 日本"
 # What git knows on a new machine: neither a configuration nor an identity.
 BARE = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "LC_ALL": "C.UTF-8"}
@@ -95,11 +96,57 @@ def test_project_is_one_commit_on_main_and_the_next_steps_are_told(shell, tmp_pa
     commit = "HEAD -> main|Your Name|you@example.com|Project made from the template"
     assert commits(project) == [commit]
     assert git("status", "--porcelain", cwd=project) == ""
-    assert printed.splitlines()[-3:] == [
-        "  cd altruism",
-        "  make",
-        '  git add -A && git commit -m "First model" && make push',
-    ]
+    assert printed.splitlines()[-1] == '  git add -A && git commit -m "First model" && make push'
+
+
+# Nobody knows who commits here, or git does, or an answer that a shell would read otherwise.
+PEOPLE = {
+    "nobody": ("[user]\nuseConfigOnly = true\n", "Ada Lovelace"),
+    "a name with quotes": ("[user]\nuseConfigOnly = true\n", "O'Brien; (& 李明) #1 !"),
+    "the user": ("[user]\nname = Somebody\nemail = somebody@example.com\n", "Ada Lovelace"),
+}
+
+
+@pytest.mark.parametrize("who", PEOPLE)
+@pytest.mark.parametrize("beside", [True, False])
+def test_the_next_steps_work_where_they_are_printed(who, beside, shell, tmp_path):
+    """A shell with an empty home runs them as they are; the READMEs' test runs their `make`."""
+    text, author = PEOPLE[who]
+    config = tmp_path / "gitconfig"
+    config.write_text(text)
+    given = {"GIT_CONFIG_GLOBAL": str(config), "PWD": str(shell.home)}
+    output = shell.home if beside else tmp_path / NASTY
+    options = ("--no-input", "--output-dir", output, template(), f"author={author}")
+    printed = shell.cookiecutter(*options, **given).stdout
+    steps = [line.strip() for line in printed.partition("Next:")[2].splitlines() if line.strip()]
+    assert steps[0] == "cd altruism" or not beside
+    assert len(steps) == (3 if who == "the user" else 5)
+    assert steps[1] == "make" and steps[-1].endswith(" && make push")
+    steps[1], steps[-1] = "echo model > model", steps[-1].removesuffix(" && make push")
+    done = run("sh", "-ec", "\n".join(steps), cwd=shell.home, env=shell.variables | given)
+    assert done.returncode == 0, done.stderr
+    newest = commits(output / "altruism")[0]
+    name = "Somebody" if who == "the user" else author
+    assert newest.startswith(f"HEAD -> main|{name}|") and newest.endswith("|First model")
+
+
+@pytest.mark.parametrize("why", ["no git", "another repository"])
+def test_what_is_to_be_done_by_hand_makes_a_commit(why, shell, tmp_path):
+    config = tmp_path / "gitconfig"
+    config.write_text("[user]\nuseConfigOnly = true\n")
+    outer = tmp_path / "outer"
+    outer.mkdir()
+    git("init", "--quiet", cwd=outer)
+    path = {"PATH": str(tmp_path / "nothing")} if why == "no git" else {}
+    given = {"GIT_CONFIG_GLOBAL": str(config)}
+    project, printed = shell.generate(
+        (tmp_path if why == "no git" else outer) / "out", **given, **path
+    )
+    moved = project.rename(tmp_path / "moved")
+    (line,) = BY_HAND.findall(printed)
+    done = run("sh", "-ec", line, cwd=moved, env=shell.variables | given)
+    assert done.returncode == 0, done.stderr
+    assert commits(moved)[0].endswith("|Your Name|you@example.com|First commit")
 
 
 def test_by_git_url_and_tag(shell, tmp_path, repository, plain):
@@ -135,7 +182,7 @@ def test_into_a_nasty_folder_and_a_console_that_cannot_show_it(shell, tmp_path, 
     project, printed = shell.generate(tmp_path / NASTY, PYTHONIOENCODING="cp1252:strict")
     assert files(project) == plain
     assert len(commits(project)) == 1
-    assert "cd altruism" in printed
+    assert "Next:" in printed
 
 
 def test_without_hooks(shell, tmp_path, plain):
@@ -148,7 +195,7 @@ def test_without_git(shell, tmp_path, plain):
     project, printed = shell.generate(tmp_path / "out", PATH=str(tmp_path / "nothing"))
     assert files(project) == plain
     assert "No first commit was made, because git is not installed" in printed
-    assert BY_HAND in printed and "make push" in printed
+    assert BY_HAND.search(printed) and "make push" in printed
 
 
 def test_with_a_git_that_has_no_initial_branch(shell, tmp_path):
@@ -200,7 +247,7 @@ def test_inside_another_repository(shell, tmp_path, plain):
     before = {path: path.read_bytes() for path in outer.rglob("*") if path.is_file()}
     project, printed = shell.generate(outer / "below")
     assert f"lies inside another git repository, {outer}: " in printed
-    assert BY_HAND in printed and "make push" in printed
+    assert BY_HAND.search(printed) and "make push" in printed
     assert files(project) == plain
     shutil.rmtree(outer / "below")
     assert {path: path.read_bytes() for path in outer.rglob("*") if path.is_file()} == before
@@ -231,7 +278,7 @@ def test_with_a_git_that_fails(command, shell, tmp_path, plain):
     path = f"{tmp_path / 'broken'}{os.pathsep}{os.environ['PATH']}"
     project, printed = shell.generate(tmp_path / "out", PATH=path)
     assert "git failed with fatal: no luck: mend that" in printed
-    assert BY_HAND in printed
+    assert BY_HAND.search(printed)
     assert files(project) == plain
 
 

@@ -17,7 +17,7 @@ BLOCK = 1 << 20
 FOLDER = ".dir"
 NO_REMOTE = (
     "there is no DVC remote to keep data and models on; "
-    "add one: `.venv/bin/dvc remote add --default storage ../store`, and commit .dvc/config"
+    "add one: `.venv/bin/dvc remote add --default store ../store`, and commit .dvc/config"
 )
 
 
