@@ -287,7 +287,7 @@ def test_without_names_head_and_its_parent(story):
 REFUSED = {
     "no-such-tag": "git knows no commit 'no-such-tag'",
     "HEAD~1..HEAD": "is a range of commits",
-    "README.md": "no commit here names README.md; `exact which README.md`",
+    "README.md": "no commit here names README.md; `make which FILE=README.md`",
 }
 
 
@@ -389,7 +389,7 @@ def test_the_log_of_releases(story):
     assert "data; train.estimator logistic_regression → complement_nb" in told[1]
     assert "code (1 file)" in told[0]
     assert all("not verified here" in line and "Test" in line for line in told[:-1])
-    assert told[-1] == "the newest release is not verified here; `exact verify --tags` verifies all"
+    assert told[-1] == "the newest release is not verified here; `make verify REV=--tags` verifies all"
 
 
 def test_the_log_knows_what_was_verified(story):

@@ -197,7 +197,7 @@ def test_a_tree_that_is_not_clean(ready):
     ready.replace("params.yaml", "max_iter: 5000", "max_iter: 5001")
     assert "the tree is not clean (params.yaml)" in refused(ready, "v1.0.0")
     ready.commit("Change what was not built")
-    assert "run `dvc status`, then `make`" in refused(ready, "v1.0.0")
+    assert "run `make`, and commit dvc.lock" in refused(ready, "v1.0.0")
 
 
 def test_an_output_that_was_replaced_and_committed(ready):

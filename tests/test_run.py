@@ -245,7 +245,9 @@ def test_runs_in_the_copies_that_dvc_makes_for_experiments(built, tmp_path):
 
 def test_refuses_the_environment_of_another_project(built, spare):
     told = refusal(built, cwd=spare.root)
-    assert told == f"this environment is that of {built.root}; run `make env` in {spare.root}"
+    assert told.startswith(
+        f"this environment is that of {built.root}; run `make env` in {spare.root}, then `. "
+    )
 
 
 def test_refuses_to_run_outside_a_project(built, tmp_path):

@@ -12,7 +12,6 @@ import subprocess
 from pathlib import Path
 
 from exact import git, history
-from exact.run import Refused
 
 # Git has checked already that the caller may read this repository.
 CONFIG = "[safe]\n\tdirectory = *\n"

@@ -50,7 +50,8 @@ def commit_of(root: Path, name: str) -> tuple[str, str]:
     found = history.search(root, md5)
     if not found:
         raise Refused(
-            f"no commit here names {name}; `exact which {shlex.quote(name)}` looks for the nearest"
+            f"no commit here names {name}; "
+            f"`make which FILE={shlex.quote(name)}` looks for what is nearest"
         )
     records, here = next(iter(found[0].made.values())), git.prefix(root)
     locks = [record for record in records if PurePosixPath(record).name == history.LOCK]
@@ -273,7 +274,7 @@ def far_back(releases: list[dict], count: int) -> str:
         if (one["verified"] or {}).get("verdict") != judge.IDENTICAL:
             break
         good.append(one["version"])
-    mend = "`exact verify --tags` verifies all"
+    mend = "`make verify REV=--tags` verifies all"
     if not good:
         return f"the newest release is not verified here; {mend}"
     if len(good) == count:
@@ -304,7 +305,7 @@ def show_log(root: Path, as_json: bool) -> None:
     elif releases:
         print(plain_lines(table(releases, count)))
     else:
-        print("there is no release yet; `exact release v1.0.0` makes the first")
+        print("there is no release yet; `make release VERSION=v1.0.0` makes the first")
 
 
 def plain_lines(lines: Iterator[str]) -> str:

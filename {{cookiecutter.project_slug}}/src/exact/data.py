@@ -43,7 +43,9 @@ def source(url: str, root: Path) -> tuple[str, str]:
         # DVC would write it into the .dvc file, and that goes into git.
         user = parts.scheme in ("http", "https") and parts.username
         if parts.password or user or SECRET.search(f"{parts.query}&{parts.fragment}"):
-            raise Refused("the URL holds a secret; give it to DVC as a remote (`dvc remote add`)")
+            told = "the URL holds a secret, which would go into git; name its server without it by"
+            mend = "`.venv/bin/dvc remote add NAME URL`, and the file as remote://NAME/FILE"
+            raise Refused(f"{told} {mend}")
         return url, Path(unquote(parts.path)).name
     path = Path(os.path.abspath(unquote(parts.path) if parts else url))
     if path.is_dir():

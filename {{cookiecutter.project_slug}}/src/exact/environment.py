@@ -8,6 +8,7 @@ import csv
 import hashlib
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -90,7 +91,8 @@ def make_environment(root: Path, tree: Path, folder: Path) -> None:
     (folder / "bin/exact").chmod(0o755)
     for name in damaged(packages):
         shutil.rmtree(folder)
-        raise Refused(f"uv's cache was edited: {name} is not its package's; run `uv cache clean`")
+        clean = shlex.join([str(uv), "cache", "clean"])
+        raise Refused(f"uv's cache was edited: {name} is not its package's; run `{clean}`")
     folder.with_suffix(".made").write_text(state_of(folder), encoding="utf-8")
 
 

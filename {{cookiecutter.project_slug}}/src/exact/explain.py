@@ -165,7 +165,7 @@ def cause(case: Case, lines: list[Line]) -> str:
         )
     return (
         f"{stage} makes other bytes each time (the time, chance without a seed, the order of "
-        "a set, threads, the folder); `exact vary` finds which"
+        "a set, threads, the folder); `.venv/bin/exact vary` finds which"
     )
 
 
@@ -206,5 +206,5 @@ def agreeing(case: Case, stage: str) -> str:
     return (
         f"{stage} makes the same bytes each time it is run here, so the recorded ones were made "
         "with something else: another version of a package, another machine or day, a variable "
-        "of the environment, or by hand; `exact vary` tells what of the machine matters"
+        "of the environment, or by hand; `.venv/bin/exact vary` tells what of the machine matters"
     )

@@ -223,7 +223,7 @@ def push_lines(root: Path, commit: str, tags: list[str]) -> Iterator[str]:
     remote = next(fits, None)
     if not remote:
         remote = "origin"
-        yield "there is no git remote yet; add one: git remote add origin <URL>"
+        yield "there is no git remote yet; first `git remote add origin <URL>`"
     branch = []
     if head and git(root, "rev-parse", "HEAD").strip() == commit:
         branch = short(root, head)
@@ -231,7 +231,7 @@ def push_lines(root: Path, commit: str, tags: list[str]) -> Iterator[str]:
         branch = short(root, "--contains", commit, "refs/heads/")[:1]
         if not branch:
             branch = [re.sub("[@#=]+", "-", tags[0])]
-            yield f"no branch has this commit; make one: git branch {branch[0]} {commit[:12]}"
+            yield f"no branch has this commit; first `git branch {branch[0]} {commit[:12]}`"
     refs = [*branch, *(name for tag in tags for name in short(root, f"refs/tags/{tag}"))]
     atomic = ["--atomic"] if len(refs) > 1 else []
     yield f"tell the others: {shlex.join(['git', 'push', *atomic, remote, *refs])}"

@@ -24,15 +24,19 @@ cd {} && exec .venv/bin/exact pre-push "$@"
 
 def install(root: Path) -> str:
     """Write the hook; where it lies. Refused where it would be another's, or of other projects."""
+    place = shlex.quote("./" + git.prefix(root))
+    # Where a repository has no such project, as one that shares the hook, it does nothing.
+    run = f'(cd {place} && .venv/bin/exact pre-push "$@")'
+    call = f"[ ! -x {place}.venv/bin/exact ] || {run} || exit 1"
     if shared := git.git(root, "config", "core.hooksPath", check=False, own=False).strip():
         told = f"git's core.hooksPath is {shared}, whose hooks other projects may use"
-        raise Refused(f'{told}; call `.venv/bin/exact pre-push "$@"` from a pre-push there')
+        raise Refused(f"{told}; write this line into a pre-push there: `{call}`")
     hook = Path(root, git.git(root, "rev-parse", "--git-path", "hooks", own=False).strip("\n"))
     hook /= "pre-push"
-    text = HOOK.format(shlex.quote("./" + git.prefix(root)))
+    text = HOOK.format(place)
     if hook.exists() and hook.read_text(encoding="utf-8", errors="replace") != text:
         told = f"{hook} is there already"
-        raise Refused(f'{told}; call `.venv/bin/exact pre-push "$@"` from it')
+        raise Refused(f"{told}; add this line to it: `{call}`")
     hook.parent.mkdir(parents=True, exist_ok=True)
     hook.write_text(text, encoding="utf-8", newline="\n")
     hook.chmod(0o755)

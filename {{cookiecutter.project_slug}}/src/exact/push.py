@@ -82,6 +82,6 @@ def main(words: list[str]) -> int:
     gone = [(*one, state) for one, state in zip(lost, states, strict=True) if state != "intact"]
     for commit, path, md5, _, state in gone[:MOST_TOLD]:
         told = f"{path} of {commit[:SHORT]} ({md5}) is not on the remote, and {state} in the cache"
-        told += "; run `make` on that commit to have it again"
+        told += f"; make it again: `git checkout {commit[:SHORT]} && make && make push`"
         print(f"exact: {plain(told)}", file=sys.stderr)
     return int(bool(gone))

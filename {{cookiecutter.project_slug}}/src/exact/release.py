@@ -91,7 +91,7 @@ def released(root: Path, model: str) -> dict[str, str]:
                 raise Refused(
                     f"{model}@v{version} was moved: it is {here[version][:12]} here and "
                     f"{there[version][:12]} on {remote}; find out which is right, for a release "
-                    f"stays what it is (git fetch {remote} --tags --force takes theirs)"
+                    f"stays what it is (`git fetch {remote} --tags --force` takes theirs)"
                 )
         here = {**there, **here}
     return here
@@ -177,14 +177,16 @@ def check_clean(root: Path) -> None:
     found = [name for name in (*changed, *new) if name]
     if found:
         names = ", ".join(found[:5]) + (" …" if len(found) > 5 else "")
-        raise Refused(f"the tree is not clean ({names}); commit it, or `git stash` it")
+        raise Refused(
+            f"the tree is not clean ({names}); commit it, or `git stash --include-untracked`"
+        )
     dvc = [sys.executable, "-P", "-m", "dvc", "status", "--json"]
     told = subprocess.run(dvc, cwd=root, capture_output=True, text=True)
     if told.returncode:
         said = last_words(told.stderr)
-        raise Refused(f"`dvc status` cannot tell whether dvc.lock describes the files: {said}")
+        raise Refused(f"DVC cannot tell whether dvc.lock describes the files: {said}")
     if told.stdout.strip() not in ("{}", ""):
-        raise Refused("the files here are not those of dvc.lock; run `dvc status`, then `make`")
+        raise Refused("the files here are not those of dvc.lock; run `make`, and commit dvc.lock")
 
 
 def last_words(told: str) -> str:
@@ -250,7 +252,7 @@ def check_recovered(root: Path, store: Store, commit: str, heard: Callable) -> N
             file = project / path
             if not md5.endswith(".dir") and (not file.is_file() or md5_of(file) != md5):
                 raise Refused(
-                    f"a new clone gets other bytes for {path}; see `exact verify --quick`"
+                    f"a new clone gets other bytes for {path}; see `make verify REV=--quick`"
                 )
 
 

@@ -162,7 +162,10 @@ def check(root: Path) -> str:
     # DVC runs queued experiments in copies of the project there, with the project's environment.
     copies = own / ".dvc" / "tmp" / "exps"
     if root.resolve() != own and not root.resolve().is_relative_to(copies):
-        raise Refused(f"this environment is that of {own}; run `make env` in {root}")
+        import shlex
+
+        told = f"this environment is that of {own}; run `make env` in {root}"
+        raise Refused(f"{told}, then `. {shlex.quote(str(root / '.venv/bin/activate'))}`")
     versions = installed(site.getsitepackages())
     found = problems(
         (root / "requirements.lock").read_text(encoding="utf-8"),

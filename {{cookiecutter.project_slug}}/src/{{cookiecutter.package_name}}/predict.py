@@ -36,7 +36,8 @@ def trusted(path: Path, lock: Path) -> bytes:
     if named.get(MODEL) != md5:
         told = f"{path} has the md5 {md5} but dvc.lock names {named.get(MODEL, 'none')}"
         raise Refused(
-            f"{told}; run `dvc checkout --force`, or give --any-model if you trust the file"
+            f"{told}; run `.venv/bin/dvc checkout --force`, "
+            "or give --any-model if you trust the file"
         )
     return content
 

@@ -135,7 +135,8 @@ def read_prepared(path: Path) -> tuple[list[Row], list[str], list[str]]:
             items = [json.loads(line) for line in file]
         return [i["row"] for i in items], [i["label"] for i in items], [i["id"] for i in items]
     except (KeyError, TypeError, ValueError):
-        raise Refused(f"{path} is damaged; run `dvc repro --force prepare`") from None
+        mend = "run `. .venv/bin/activate; dvc repro --force --single-item prepare`"
+        raise Refused(f"{path} is damaged; {mend}") from None
 
 
 def json_lines(items: list) -> bytes:

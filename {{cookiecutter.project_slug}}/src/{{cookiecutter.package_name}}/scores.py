@@ -15,7 +15,8 @@ def load(source, where: str):
     # What a damaged file raises depends on where the damage is.
     except Exception as error:
         told = f"{where} is damaged, or needs other packages ({shown(str(error))})"
-        raise Refused(f"{told}; run `dvc checkout --force`, or `dvc repro --force train`") from None
+        again = "`. .venv/bin/activate; dvc repro --force --single-item train`"
+        raise Refused(f"{told}; run `.venv/bin/dvc checkout --force`, or {again}") from None
 
 
 def ordered_scores(model, rows, labels: list[str]):
