@@ -389,7 +389,9 @@ def test_the_log_of_releases(story):
     assert "data; train.estimator logistic_regression → complement_nb" in told[1]
     assert "code (1 file)" in told[0]
     assert all("not verified here" in line and "Test" in line for line in told[:-1])
-    assert told[-1] == "the newest release is not verified here; `make verify REV=--tags` verifies all"
+    assert (
+        told[-1] == "the newest release is not verified here; `make verify REV=--tags` verifies all"
+    )
 
 
 def test_the_log_knows_what_was_verified(story):

@@ -1,4 +1,4 @@
-"""Follow a README to the letter: run the `$ ` lines of its `console` blocks, in order, in one shell.
+"""Follow a README to the letter: run the `$ ` lines of its `console` blocks in order, in one shell.
 
     python tools/follow.py README.md [FOLDER]
 

@@ -7,7 +7,6 @@ and `exact verify --quick` do that.
 
 import shlex
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 
 from exact import git
@@ -43,27 +42,37 @@ def install(root: Path) -> str:
     return str(hook)
 
 
-def pushed(root: Path, remote: str, lines: Iterable[str]) -> list[str]:
+def pushed(root: Path, remote: str, lines: list[str]) -> list[str]:
     """The commits with records of their own that `remote` would get, oldest first."""
-    tips = [line.split()[1] for line in lines if line.strip()]
+    tips = [line.split()[1] for line in lines]
     # Zeros stand for no commit, where a branch is deleted.
     tips = [tip for tip in tips if set(tip) != {"0"}]
     return recorded(root, *tips, "--not", f"--remotes={remote}") if tips else []
 
 
+def unasked(remote: str, lines: list[str]) -> str:
+    """The command that pushes the same without this hook; a deleted ref has no source."""
+    refs = [(line.split()[0], line.split()[2]) for line in lines]
+    pairs = [f"{'' if ours == '(delete)' else ours}:{theirs}" for ours, theirs in refs]
+    return shlex.join(["git", "push", "--no-verify", remote, *pairs])
+
+
 def main(words: list[str]) -> int:
     """Look, and tell; the exit status is 0 when git may push and 1 when it should not."""
+    remote = words[0] if words else "origin"
+    lines = []
     try:
         root = project_root(Path.cwd()).resolve()
         if words == ["--install"]:
             print(f"hooks: git asks {install(root)} before each push")
             return 0
-        commits = pushed(root, words[0] if words else "origin", sys.stdin)
+        lines = [line for line in sys.stdin if line.strip()]
+        commits = pushed(root, remote, lines)
         lost = absent(root, Store(root), commits) if commits else []
     except (Refused, OSError) as error:
         print(refusal(error), file=sys.stderr)
-        if words != ["--install"]:
-            print("exact: `git push --no-verify` pushes without asking", file=sys.stderr)
+        if lines:
+            print(f"exact: to push without asking: `{unasked(remote, lines)}`", file=sys.stderr)
         return 1
     for commit, path, md5, _ in lost[:MOST_TOLD]:
         told = f"{commit[:SHORT]} names {plain(path)} ({md5}), which is not on the DVC remote"
