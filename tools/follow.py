@@ -19,7 +19,9 @@ NOT_RUN = {"make test": "it is the whole test suite, of which following the READ
 BLOCK = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
 COMMENT = re.compile(r"\s+# .*")
 # What a new machine has: where programs and packages come from, and no setting of the caller's.
-KEPT = re.compile(r"(PATH|LANG|TMPDIR|.*_proxy|.*_PROXY|SSL_.*|(UV|PIP)_(?!USER|REQUIRE)\w+)$")
+KEPT = re.compile(
+    r"(PATH|LANG|TMPDIR|.*_proxy|.*_PROXY|SSL_.*|.*_CA_BUNDLE|(UV|PIP)_(?!USER|REQUIRE)\w+)$"
+)
 
 
 def commands(text: str) -> list[str]:

@@ -15,7 +15,7 @@ from exact import changes, curves, git, history, judge, page, verdicts
 from exact.changes import MISSING, Side, answer
 from exact.history import Records
 from exact.objects import Store
-from exact.processes import workplace
+from exact.processes import check_writable, workplace
 from exact.rebuild import parsed
 from exact.run import Refused, project_root
 from exact.show import SHORT, plain
@@ -323,6 +323,8 @@ def main(words: list[str]) -> int:
         if arguments.log:
             show_log(root, arguments.json)
             return 0
+        if arguments.html:
+            check_writable(arguments.html)
         with workplace(root) as place:
             a, b = sides(root, [arguments.a or "HEAD^", arguments.b or "HEAD"], place, Store(root))
             found = changes.changes(a, b)

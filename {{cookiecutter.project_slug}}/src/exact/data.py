@@ -114,6 +114,8 @@ def main(arguments: list[str]) -> int:
         url, name = source(arguments[0], root)
         os.chdir(root)
         shutil.rmtree(INCOMING, ignore_errors=True)
+        # A file of parameters that cannot take its name is refused before anything is fetched.
+        renamed(Path("params.yaml").read_text(encoding="utf-8"), RAW / name)
         try:
             new = replace(fetch(url, name, arguments[1]))
         finally:

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from exact import git, history, judge, verdicts
 from exact.container import Container, add_options, build, engine
 from exact.objects import Store
-from exact.processes import stop_cleanly, workplace
+from exact.processes import check_writable, stop_cleanly, workplace
 from exact.rebuild import inside
 from exact.release import check_tag, model_name, model_path
 from exact.run import Refused, project_root
@@ -150,13 +150,19 @@ def run(root: Path, options: argparse.Namespace, made: str, client) -> int:
         raise Refused(f"{told}; choose another: make notebook PORT={options.port + 1}") from error
 
 
-def record(root: Path, name: str, commit: str, made: str, reference: str | None) -> None:
-    """Write into the manifest, which git tracks, which image a version is."""
+def recorded(root: Path) -> dict:
+    """What the manifest holds; Refused where it cannot be read or written."""
     file = root / MANIFEST
+    check_writable(file)
     try:
-        known = dict(json.loads(file.read_bytes())) if file.exists() else {}
+        return dict(json.loads(file.read_bytes())) if file.exists() else {}
     except (TypeError, ValueError) as error:
         raise Refused(f"{MANIFEST} is no JSON object ({error}); mend it, or remove it") from None
+
+
+def record(root: Path, name: str, commit: str, made: str, reference: str | None) -> None:
+    """Write into the manifest, which git tracks, which image a version is."""
+    file, known = root / MANIFEST, recorded(root)
     known[name] = {"revision": commit, "id": made, "reference": reference}
     text = json.dumps(known, indent=2, sort_keys=True, allow_nan=False)
     file.write_text(text + "\n", encoding="utf-8", newline="\n")
@@ -318,6 +324,8 @@ def main(words: list[str]) -> int:
         root = project_root(Path.cwd()).resolve()
         if arguments.run and arguments.target == "notebook" and os.getuid() == 0:
             raise Refused("Jupyter does not run as root; run this as another user")
+        if arguments.record:
+            recorded(root)
         return with_engine(root, resolved(root, arguments.revision), arguments, clear)
     except (Refused, OSError) as error:
         print(clear + refusal(error), file=sys.stderr)

@@ -10,6 +10,7 @@ import argparse
 import hashlib
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -141,8 +142,8 @@ def check_tag(root: Path, tag: str) -> None:
     here = [releases[tag]] if tag in releases else []
     for told in verdicts.doubts(root, here).values():
         if told.wrong:
-            mend = f"find out who moved it; `git tag -d {shlex.quote(tag)}` removes it here"
-            raise Refused(f"{tag} is not to be believed: {told.text}; {mend}")
+            fix = f"find out who moved it; `git tag -d {shlex.quote(tag)}` removes it here"
+            raise Refused(f"{tag} is not to be believed: {told.text}; {fix}")
 
 
 # -- checks

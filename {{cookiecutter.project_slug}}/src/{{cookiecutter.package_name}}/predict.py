@@ -63,6 +63,8 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=MODEL, help=f"instead of {MODEL}")
     parser.add_argument("--any-model", action="store_true", help="even if dvc.lock names another")
     chosen = parser.parse_args()
+    if chosen.out and not chosen.out.parent.is_dir():
+        raise Refused(f"there is no folder {chosen.out.parent}; make it first")
     data = params.load("data")["data"]
     path = Path(chosen.model)
     content = path.read_bytes() if chosen.any_model else trusted(path, Path("dvc.lock"))
