@@ -12,7 +12,7 @@ for plugin in '' s3 gs azure ssh webdav hdfs webhdfs oss gdrive; do
     remote=${plugin:+$plugin://store/path}
     cookiecutter --no-input --accept-hooks no --output-dir "$work" . \
         project_slug="lock-${plugin:-none}" dvc_remote="${remote:-../store}" >/dev/null
-    make -s -C "$work/lock-${plugin:-none}" lock
+    make -s -C "$work/lock-${plugin:-none}" lock UPGRADE=all
     cp "$work/lock-${plugin:-none}/requirements-dev.lock" "$template/$name"
 done
 for name in requirements.lock requirements-notebook.lock requirements-uv.lock; do

@@ -287,7 +287,9 @@ def far_back(releases: list[dict], count: int) -> str:
 
 def parser() -> argparse.ArgumentParser:
     """The command's arguments."""
-    found = argparse.ArgumentParser(prog="exact compare", description=__doc__.partition("\n\n")[0])
+    found = argparse.ArgumentParser(
+        prog="exact compare", description=(__doc__ or "").partition("\n\n")[0]
+    )
     add = found.add_argument
     add("a", nargs="?", metavar="A", help="commit, tag or model file (HEAD^)")
     add("b", nargs="?", metavar="B", help="commit, tag or model file (HEAD)")

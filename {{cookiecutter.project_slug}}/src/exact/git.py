@@ -12,8 +12,6 @@ from typing import BinaryIO
 
 from exact.run import Refused
 
-# A hook that calls `exact` has these set, and they would point at another repository or index.
-OWN = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY")
 # What a new clone would hold, whatever this user's settings make of it, and nothing else is done.
 SETTINGS = """
 core.autocrlf=false core.eol=lf core.attributesFile=/dev/null core.sparseCheckout=false
@@ -71,12 +69,11 @@ def git(
 
     Raises `Failed` with all that git says where it fails, unless that is no matter (`check`).
     """
-    kept = {name: value for name, value in os.environ.items() if name not in OWN}
     try:
         done = subprocess.run(
             command(words, own),
             cwd=root,
-            env={**kept, **environ},
+            env={**os.environ, **environ},
             input=stdin.encode(),
             capture_output=True,
         )
@@ -90,10 +87,7 @@ def git(
 @contextlib.contextmanager
 def opened(root: Path, *words: str, stdin: BinaryIO) -> Iterator[BinaryIO]:
     """What `git WORDS` prints, as a file to read while it is still at work."""
-    kept = {name: value for name, value in os.environ.items() if name not in OWN}
-    with subprocess.Popen(
-        command(words), cwd=root, env=kept, stdin=stdin, stdout=subprocess.PIPE
-    ) as child:
+    with subprocess.Popen(command(words), cwd=root, stdin=stdin, stdout=subprocess.PIPE) as child:
         yield child.stdout
         # Whoever stops reading early has what it wants.
         child.kill()

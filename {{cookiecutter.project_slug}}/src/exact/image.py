@@ -265,7 +265,9 @@ def resolved(root: Path, revision: str) -> str:
 
 def parser() -> argparse.ArgumentParser:
     """The command's arguments."""
-    found = argparse.ArgumentParser(prog="exact image", description=__doc__.partition("\n\n")[0])
+    found = argparse.ArgumentParser(
+        prog="exact image", description=(__doc__ or "").partition("\n\n")[0]
+    )
     add = found.add_argument
     add("revision", nargs="?", default="HEAD", metavar="REV", help="commit or version (HEAD)")
     add("--push", metavar="REGISTRY", help="push it there, and print its reference by digest")

@@ -358,7 +358,9 @@ def checked(root: Path, store: Store, tag: str, commit: str, rebuilt: bool) -> I
 
 def parser() -> argparse.ArgumentParser:
     """The command's arguments."""
-    found = argparse.ArgumentParser(prog="exact release", description=__doc__.partition("\n\n")[0])
+    found = argparse.ArgumentParser(
+        prog="exact release", description=(__doc__ or "").partition("\n\n")[0]
+    )
     add = found.add_argument
     add("version", metavar="VERSION", help="such as v1.2.0, or NAME@v1.2.0 where there are several")
     add("--stage", metavar="NAME", help="assign the version, new or not, to a stage such as prod")

@@ -404,7 +404,9 @@ def forget() -> None:
 def main(words: list[str]) -> int:
     """Vary and print; the exit status is 0, 1 or 2 as said above, 130 after Ctrl-C."""
     names = ", ".join(one.name for one in variations())
-    parser = argparse.ArgumentParser(prog="exact vary", description=__doc__.partition("\n\n")[2])
+    parser = argparse.ArgumentParser(
+        prog="exact vary", description=(__doc__ or "").partition("\n\n")[2]
+    )
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"only some of: {names}")
     parser.add_argument("--json", action="store_true", help="the findings as JSON")
     arguments = parser.parse_args(words)

@@ -116,7 +116,9 @@ def all_of(root: Path, pairs: list, jobs: int, task, progress: show.Progress) ->
 
 def parser() -> argparse.ArgumentParser:
     """The command's arguments."""
-    found = argparse.ArgumentParser(prog="exact verify", description=__doc__.partition("\n\n")[0])
+    found = argparse.ArgumentParser(
+        prog="exact verify", description=(__doc__ or "").partition("\n\n")[0]
+    )
     add = found.add_argument
     add("revisions", nargs="*", metavar="REV", help="commits, tags, branches, ranges (HEAD)")
     add("--tags", action="store_true", help="all release tags")

@@ -326,7 +326,9 @@ def unknown(root: Path, start: str, path: Path | None, arguments: argparse.Names
 
 def parser() -> argparse.ArgumentParser:
     """The command's arguments."""
-    found = argparse.ArgumentParser(prog="exact which", description=__doc__.partition("\n\n")[0])
+    found = argparse.ArgumentParser(
+        prog="exact which", description=(__doc__ or "").partition("\n\n")[0]
+    )
     found.add_argument(
         "file", metavar="FILE|MD5|IMAGE", help="a file anywhere, - for standard input, an md5"
     )
