@@ -87,9 +87,9 @@ def reason_to_skip():
     if os.path.exists(".git"):
         return "the folder already is a git repository: commit the new files when they suit you."
     for folder in Path.cwd().parents:
-        if os.path.exists(folder / ".git"):
-            move = f"move the project out of it, then run in the project: {by_hand()}"
-            return f"the project lies inside another git repository, {folder}: {move}"
+        # One that ignores this folder will never hold it, so the project gets its own.
+        if os.path.exists(folder / ".git") and not git("check-ignore", ".", check=False):
+            return f"the project lies inside another git repository, {folder}: commit it there."
     return ""
 
 
@@ -101,7 +101,7 @@ def main():
         if not skipped:
             first_commit()
     except (GitError, OSError) as error:
-        skipped = f"git failed with {error!s:.500}: mend that, then run in the project: {by_hand()}"
+        skipped = f"git failed with {error!s:.500}: fix that, then run in the project: {by_hand()}"
     if skipped:
         print(f"No first commit was made, because {skipped}\n")
     print(f"The project is in {Path.cwd()}. Next:\n")
@@ -109,7 +109,8 @@ def main():
     print("  make")
     for command in introduction():
         print(f"  {command}")
-    print('  git add -A && git commit -m "First model" && make push')
+    # Not --all, which would take along what others changed in a repository of several projects.
+    print('  git add . && git commit -m "First model" && make push')
 
 
 main()

@@ -96,7 +96,7 @@ def test_project_is_one_commit_on_main_and_the_next_steps_are_told(shell, tmp_pa
     commit = "HEAD -> main|Your Name|you@example.com|Project made from the template"
     assert commits(project) == [commit]
     assert git("status", "--porcelain", cwd=project) == ""
-    assert printed.splitlines()[-1] == '  git add -A && git commit -m "First model" && make push'
+    assert printed.splitlines()[-1] == '  git add . && git commit -m "First model" && make push'
 
 
 # Nobody knows who commits here, or git does, or an answer that a shell would read otherwise.
@@ -130,18 +130,12 @@ def test_the_next_steps_work_where_they_are_printed(who, beside, shell, tmp_path
     assert newest.startswith(f"HEAD -> main|{name}|") and newest.endswith("|First model")
 
 
-@pytest.mark.parametrize("why", ["no git", "another repository"])
-def test_what_is_to_be_done_by_hand_makes_a_commit(why, shell, tmp_path):
+def test_what_is_to_be_done_by_hand_makes_a_commit(shell, tmp_path):
     config = tmp_path / "gitconfig"
     config.write_text("[user]\nuseConfigOnly = true\n")
-    outer = tmp_path / "outer"
-    outer.mkdir()
-    git("init", "--quiet", cwd=outer)
-    path = {"PATH": str(tmp_path / "nothing")} if why == "no git" else {}
     given = {"GIT_CONFIG_GLOBAL": str(config)}
-    project, printed = shell.generate(
-        (tmp_path if why == "no git" else outer) / "out", **given, **path
-    )
+    nothing = {"PATH": str(tmp_path / "nothing")}
+    project, printed = shell.generate(tmp_path / "out", **given, **nothing)
     moved = project.rename(tmp_path / "moved")
     (line,) = BY_HAND.findall(printed)
     done = run("sh", "-ec", line, cwd=moved, env=shell.variables | given)

@@ -16,6 +16,7 @@ COMMANDS = {
     "image": "image [REV]         make the container image that scores rows with a commit's model",
     "push": "push                copy to the DVC remote what older commits name too",
     "data": "data URL SHA256     replace the raw data by a file or URL, checked by its hash",
+    "setup": "setup               tell git how files are stored and merged (make calls it)",
     "merge": "merge ...           merge two dvc.lock, stage by stage (git calls it)",
     "pre-push": "pre-push ...        look whether the remote has what is pushed (git calls it)",
     "venv": "venv                look whether .venv is what the locks name (make calls it)",

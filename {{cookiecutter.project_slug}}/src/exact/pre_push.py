@@ -17,7 +17,10 @@ from exact.show import SHORT, plain, refusal
 
 HOOK = """#!/bin/sh
 unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE
-cd {} && exec .venv/bin/exact pre-push "$@"
+folder={}
+cd "$folder" && [ -x .venv/bin/python ] && exec .venv/bin/python -I -m exact pre-push "$@"
+echo "pre-push: no environment in $folder; run make env there, or git push --no-verify" >&2
+exit 1
 """
 
 

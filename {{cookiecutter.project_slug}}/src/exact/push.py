@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from exact import git, history, judge
+from exact import git, history, judge, setup
 from exact.objects import NO_REMOTE, Store
 from exact.rebuild import parsed
 from exact.run import Refused, project_root
@@ -70,6 +70,7 @@ def main(words: list[str]) -> int:
         return 2
     try:
         root = project_root(Path.cwd()).resolve()
+        setup.hide_stores(root)
         store = Store(root)
         lost = absent(root, store, recorded(root, "HEAD", "--not", "--remotes"))
         states = [store.push(md5, remote) for _, _, md5, remote in lost]

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from exact import checkout, git, judge, quick, rebuild, verdicts, verify
+from exact import checkout, git, judge, quick, rebuild, setup, verdicts, verify
 from exact.history import Records
 from exact.objects import NO_REMOTE, Store, md5_of
 from exact.processes import stop_cleanly, workplace
@@ -171,11 +171,16 @@ def check_can_tag(root: Path, tag: str, commit: str) -> None:
 
 def check_clean(root: Path) -> None:
     """Refused, with the files, where the tree is not that of the commit."""
+    setup.hide_stores(root)
     # Not by `git status`, which takes a notebook that was run for changed.
     top = git.git(root, "rev-parse", "--show-toplevel").strip("\n")
     changed = git.git(Path(top), "diff", "--name-only", "-z", "HEAD").split("\0")
     new = git.git(Path(top), "ls-files", "--others", "--exclude-standard", "-z").split("\0")
     found = [name for name in (*changed, *new) if name]
+    for store in setup.stores(root):
+        if inside := [name for name in found if Path(top, name).is_relative_to(store)]:
+            told = f"{inside[0]} lies in the DVC remote, which git must not hold"
+            raise Refused(f"{told}; run `git rm -r --cached {shlex.quote(str(store))}`")
     if found:
         names = ", ".join(found[:5]) + (" …" if len(found) > 5 else "")
         raise Refused(
