@@ -161,23 +161,41 @@ def diverged(layout, folder):
     layout.git("checkout", "--quiet", "one")
 
 
+# What DVC's git does with the setting, which it looks up by itself only for files at the top.
 DULWICH = """
-import sys
-from dulwich import porcelain
-sys.exit(bool(porcelain.merge(".", "two", no_commit=True)[1]))
+import subprocess, sys
+from dulwich.merge_drivers import get_merge_driver_registry
+from dulwich.repo import Repo
+repo = Repo.discover(".")
+driver = get_merge_driver_registry(repo.get_config_stack()).get_driver("exact")
+path = sys.argv[1]
+asked = [["git", "show", f"{side}:{path}"] for side in ("main", "one", "two")]
+merged, whole = driver.merge(*[subprocess.check_output(words) for words in asked], path)
+open(repo.path + "/" + path, "wb").write(merged)
+sys.exit(not whole)
 """
-MERGES = {"git": ("git", "merge", "--no-commit", "two"), "dvc": ("python", "-c", DULWICH)}
+
+
+def merged(layout, folder):
+    return {*yaml.safe_load((layout.top / folder / "dvc.lock").read_text())["stages"]}
 
 
 @pytest.mark.parametrize("folder", [TOP, BELOW])
-@pytest.mark.parametrize("words", MERGES.values(), ids=MERGES)
-def test_dvc_lock_is_merged_stage_by_stage(words, folder, built, tmp_path):
+def test_git_merges_stage_by_stage(folder, built, tmp_path):
     layout = Layout(built, tmp_path / "top", folder)
     diverged(layout, folder)
-    done = layout.run(*words, active=words[0] != "git", check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    found = yaml.safe_load((layout.top / folder / "dvc.lock").read_text())["stages"]
-    assert {*found} == {"same", "one", "two"}
+    layout.git("merge", "--quiet", "--no-edit", "two", cwd=f"{folder}/notebooks")
+    assert merged(layout, folder) == {"same", "one", "two"}
+
+
+@pytest.mark.parametrize("folder", [TOP, BELOW])
+@pytest.mark.parametrize("inside", [True, False])
+def test_dvc_merges_stage_by_stage(inside, folder, built, tmp_path):
+    layout = Layout(built, tmp_path / "top", folder)
+    diverged(layout, folder)
+    path = os.path.normpath(f"{folder}/dvc.lock")
+    layout.run("python", "-c", DULWICH, path, cwd=folder if inside else ".")
+    assert merged(layout, folder) == {"same", "one", "two"}
 
 
 @pytest.mark.parametrize("folder", [TOP, BELOW])
@@ -209,10 +227,12 @@ for one in pygit2.Repository(".").config:
     print(one.name, one.value, sep="\\n", end="\\0")
 """
     told = layout.run("python", "-c", code, tmp_path / "copy").stdout
-    asked = ("config", "--null", "--get-regexp", r"^(filter|merge)\..*")
-    settings = layout.git(*asked).stdout.split("\0")[:-1]
+    asked = ("--null", "--get-regexp", r"^(filter|merge)\..*")
+    settings = layout.git("config", *asked).stdout.split("\0")[:-1]
     assert len(settings) == 3 and {*settings} <= {*told.split("\0")}
-    assert layout.git(*asked, "--file", tmp_path / "copy").stdout.split("\0")[:-1] == settings
+    assert layout.git("config", "--file", tmp_path / "copy", *asked).stdout == "".join(
+        setting + "\0" for setting in settings
+    )
 
 
 def test_setup_changes_what_is_old_and_nothing_else(built, tmp_path):
@@ -243,7 +263,7 @@ def test_setup_needs_no_repository_and_no_lock(built, tmp_path):
     layout.git("config", "--unset", "merge.ours.driver")
     (layout.top / ".git/config.lock").touch()
     done = layout.run("exact", "setup")
-    assert done.stderr.startswith("exact setup: git config: could not lock config file")
+    assert "could not lock config file" in done.stderr and done.stderr.count("\n") == 1
     shutil.rmtree(layout.top / ".git")
     layout.setup(TOP)
     assert not (layout.top / ".git").exists()
