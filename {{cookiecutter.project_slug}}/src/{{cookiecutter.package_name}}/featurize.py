@@ -57,7 +57,10 @@ def transformer(data: dict, features: dict, frame) -> Pipeline:
     )
     # A name with two underscores would be taken for a parameter of a step.
     steps = [(name.replace("__", "_ _"), *rest) for name, *rest in steps]
-    columns = ColumnTransformer(steps, sparse_threshold=1)
+    # A row's terms have the length 1 in each text; all texts together shall weigh as one does,
+    # since the parameters that suit one text, such as C, would otherwise overfit to several.
+    weights = {name: len(data["text"]) ** -0.5 for name, *_ in steps if name.endswith(": terms")}
+    columns = ColumnTransformer(steps, sparse_threshold=1, transformer_weights=weights)
     return Pipeline([("frame", as_frame), ("columns", columns)])
 
 
@@ -142,7 +145,9 @@ def main() -> None:
         matrix = fitted.fit_transform(frame)
     except (TypeError, ValueError) as error:
         raise refusal(error, culprit(fitted["columns"].transformers, frame)) from None
-    train = {"matrix": matrix, "labels": numpy.array(labels)}
+    # What the model answers: true is true there, and not the text that it is in prepared rows.
+    known = dict(zip(values["data"]["labels"], values["data"]["classes"], strict=True))
+    train = {"matrix": matrix, "labels": numpy.array([known[label] for label in labels])}
     params.check_unchanged()
     write({FEATURES / "transformer.joblib": dumps(fitted), FEATURES / "train.joblib": dumps(train)})
     print("featurize: {} rows, {} features".format(*matrix.shape))

@@ -4,32 +4,74 @@ import json
 import math
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 
 from .problems import shown
 
 # What people write where there is nothing; compared without regard to case.
 EMPTY = {"", "-", "?", "n/a", "na", "nan", "none", "null", "unknown"}
-Pair = tuple[str, object]
+# A label that more of the rows have says little of a value that always goes with it.
+COMMON = 0.9
+# Rows of fewer sources may be copies of each other, and are no proof.
+SOURCES = 5
+# A row's label, its raw value of the column and its source: rows of one source are not independent.
+Seen = tuple[str, object, object]
 
 
-def leak(pairs: list[Pair], bounds: dict) -> str | None:
-    """Why a column is a likely leak, or None.
+def leaks(rows: list[Seen], bounds: dict, is_text: bool = False) -> dict[str, str]:
+    """Why a column is a likely leak, by the check of `params.CHECKS` that says so.
 
-    `pairs` has the label and the column's raw value of each training row. `bounds` has `max_auc`,
-    above which a number alone is too good to be true, and `max_chance`, the probability below
-    which it is no accident that a value always meant one label.
+    `bounds` has `max_chance`, the probability below which it is no accident that a value always
+    means one label (times how many values and labels were tried), and `max_auc`, above which a
+    number, or a value against all others, is too good to be true. A text is judged by whether it is
+    filled, and by nothing else, since texts repeat for many good reasons.
     """
-    filled = [(label, value) for label, value in pairs if is_filled(value)]
-    shares = {label: count / len(pairs) for label, count in Counter(x for x, _ in pairs).items()}
-    groups = defaultdict(list)
-    for label, value in pairs:
-        groups[value if isinstance(value, str) else json.dumps(value)].append(label)
-    candidates = [("being filled at all", [label for label, _ in filled])]
-    candidates += [(f"the value {shown(value)}", found) for value, found in sorted(groups.items())]
-    for what, found in candidates:
-        if len({*found}) == 1 and shares[found[0]] ** len(found) < bounds["max_chance"]:
-            return f"{what} always means {shown(found[0])}, in {len(found)} rows"
-    return too_good(filled, bounds)
+    shares = Counter(label for label, _, _ in rows)
+    least = min(SOURCES, len({source for _, _, source in rows}))
+    tried = list(groups(rows, is_text))
+    bounds = {**bounds, "max_chance": bounds["max_chance"] / len(tried) / max(1, len(shares))}
+    found: dict[str, str] = {}
+    for check, what, chosen in tried:
+        if len(chosen) >= least and check not in found:
+            reason = told(Counter(label for label, _, _ in chosen), shares, bounds)
+            if reason and len({source for _, _, source in chosen}) >= least:
+                found[check] = f"{what} {reason}"
+    if not is_text and (reason := too_good(filled(rows), bounds)):
+        found["number"] = reason
+    return found
+
+
+def groups(rows: list[Seen], is_text: bool) -> Iterator[tuple[str, str, list[Seen]]]:
+    """The rows that are judged together: the check, what they have in common, and they."""
+    having = filled(rows)
+    yield "filled", "being filled at all", having
+    if not is_text:
+        values = defaultdict(list)
+        for row in rows:
+            value = row[1]
+            values[value if isinstance(value, str) else json.dumps(value)].append(row)
+        yield from (("value", f"the value {shown(v)}", values[v]) for v in sorted(values))
+    if 0 < len(having) < len(rows):
+        yield "filled", "being empty", [row for row in rows if not is_filled(row[1])]
+
+
+def told(inside: Counter, all_rows: Counter, bounds: dict) -> str | None:
+    """What rows of these labels, of all there are, tell too well to be an accident, or None."""
+    size, total = inside.total(), all_rows.total()
+    for label, count in sorted(inside.items()):
+        share = all_rows[label] / total
+        if count == size and share <= COMMON and share**size < bounds["max_chance"]:
+            return f"always means {shown(label)}, in {size} rows"
+        sizes = all_rows[label], total - all_rows[label]
+        if sizes[1]:
+            area = 0.5 + abs(count / sizes[0] - (size - count) / sizes[1]) / 2
+            if area > bounds["max_auc"] and chance(area, *sizes) < bounds["max_chance"]:
+                return f"alone tells {shown(label)} from the rest with an AUC of {area:.3f}"
+    return None
+
+
+def filled(rows: list[Seen]) -> list[Seen]:
+    return [row for row in rows if is_filled(row[1])]
 
 
 def is_filled(value: object) -> bool:
@@ -38,10 +80,10 @@ def is_filled(value: object) -> bool:
     return value is not None and value != []
 
 
-def too_good(filled: list[Pair], bounds: dict) -> str | None:
+def too_good(rows: list[Seen], bounds: dict) -> str | None:
     """Why a column of numbers tells one label from the rest too well, or None."""
     try:
-        numbers = [(label, float(value)) for label, value in filled]
+        numbers = [(label, float(value)) for label, value, _ in rows]
     except (OverflowError, TypeError, ValueError):
         return None
     if not all(math.isfinite(value) for _, value in numbers):
@@ -49,9 +91,9 @@ def too_good(filled: list[Pair], bounds: dict) -> str | None:
     for label in sorted({label for label, _ in numbers}):
         inside = [value for one, value in numbers if one == label]
         outside = [value for one, value in numbers if one != label]
-        area, chance = auc(inside, outside)
+        area, by_chance = auc(inside, outside)
         area = max(area, 1 - area)
-        if area > bounds["max_auc"] and chance < bounds["max_chance"]:
+        if area > bounds["max_auc"] and by_chance < bounds["max_chance"]:
             return f"alone it tells {shown(label)} from the rest with an AUC of {area:.3f}"
     return None
 
@@ -60,13 +102,17 @@ def auc(inside: list[float], outside: list[float]) -> tuple[float, float]:
     """The area under the ROC curve of a number, and the chance of one so far from one half.
 
     The area is Mann and Whitney's statistic: how often a number of `inside` is the larger one of
-    a pair, ties counting half. Its chance is that of the normal approximation.
+    a pair, ties counting half.
     """
     if not inside or not outside:
         return 0.5, 1.0
     ordered = sorted(outside)
     below = sum(bisect_left(ordered, value) + bisect_right(ordered, value) for value in inside)
-    pairs = len(inside) * len(outside)
-    area = below / 2 / pairs
-    deviation = math.sqrt((len(inside) + len(outside) + 1) / 12 / pairs)
-    return area, math.erfc(abs(area - 0.5) / deviation / math.sqrt(2))
+    area = below / 2 / len(inside) / len(outside)
+    return area, chance(area, len(inside), len(outside))
+
+
+def chance(area: float, inside: int, outside: int) -> float:
+    """How likely an area so far from one half is by chance: the normal approximation of it."""
+    deviation = math.sqrt((inside + outside + 1) / 12 / inside / outside)
+    return math.erfc(abs(area - 0.5) / deviation / math.sqrt(2))

@@ -84,6 +84,32 @@ def label_name(value: object) -> str | None:
     return json.dumps(value) if isinstance(value, bool | int) else None
 
 
+def classes(labels: list) -> list:
+    """The labels as a model answers them: booleans or whole numbers as such, all others as text.
+
+    A mixture of kinds is made text, because numpy has no array for it.
+    """
+    kinds = {type(label) for label in labels}
+    if kinds == {bool} or (kinds == {int} and all(-(2**63) <= label < 2**63 for label in labels)):
+        return labels
+    return [label_name(label) for label in labels]
+
+
+# What leaks.py may find in a column, by the name that leaks.allow has for it.
+CHECKS = ("filled", "value", "number")
+
+
+def is_allowance(value: object) -> bool:
+    """Whether `value` is an entry of leaks.allow: {column: check}, or a column for its `filled`."""
+    pairs = [*value.items()] if isinstance(value, dict) else [(value, CHECKS[0])]
+    return len(pairs) == 1 and is_text(pairs[0][0]) and pairs[0][1] in CHECKS
+
+
+def allowances(values: list) -> list[tuple[str, str]]:
+    """The entries of leaks.allow as pairs of a column and a check."""
+    return [next(iter(v.items())) if isinstance(v, dict) else (v, CHECKS[0]) for v in values]
+
+
 Check = tuple[Callable[[object], bool], str]
 NAME: Check = (is_text, "a name")
 SENTENCE: Check = (is_text, "a sentence")
@@ -117,8 +143,16 @@ SPEC: dict[str, dict[str, Check]] = {
             lambda value: is_number(value) or is_text(value),
             "a share such as 0.25, or a moment in quotes such as '2012-06-01'",
         ),
+        "same_text": choice("keep", "drop", "together"),
     },
-    "leaks": {"max_auc": SHARE, "max_chance": SHARE, "allow": NAMES},
+    "leaks": {
+        "max_auc": SHARE,
+        "max_chance": SHARE,
+        "allow": (
+            lambda value: isinstance(value, list) and all(map(is_allowance, value)),
+            "a list of columns, each with filled, value or number, such as [{karma: number}]",
+        ),
+    },
     "features": {
         "text": MAPPING,
         "text_by_column": MAPPING,
@@ -133,6 +167,8 @@ SPEC: dict[str, dict[str, Check]] = {
     "train": {"estimator": choice(*ESTIMATORS), **dict.fromkeys(ESTIMATORS, MAPPING)},
     "card": {"intended_use": SENTENCE, "not_for": SENTENCE},
 }
+# What is meant where a params.yaml does not have the parameter, because it is older.
+MISSING = {"split": {"same_text": "keep"}}
 
 
 def is_pattern(value: object) -> bool:
@@ -172,7 +208,7 @@ def load(*sections: str, path: Path = Path("params.yaml")) -> dict[str, dict]:
     """These sections of params.yaml: of a stage, those that dvc.yaml says it depends on.
 
     All of the file is checked; `Refused` with one sentence for the first thing wrong. Labels are
-    made text.
+    made text; `classes` beside them has what a model answers for each.
     """
     try:
         values = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
@@ -182,11 +218,14 @@ def load(*sections: str, path: Path = Path("params.yaml")) -> dict[str, dict]:
         raise Refused(f"{path} is no valid YAML: {' '.join(str(error).split())}") from None
     check_names(values, SPEC, str(path))
     for section, keys in SPEC.items():
+        if isinstance(values[section], dict):
+            values[section] = {**MISSING.get(section, {}), **values[section]}
         check_names(values[section], keys, f"{path}: {section}")
         for key, check in keys.items():
             check_value(values[section][key], check, f"{section}.{key}")
     check_together(values)
     check_options(values)
+    values["data"]["classes"] = classes(values["data"]["labels"])
     values["data"]["labels"] = [label_name(label) for label in values["data"]["labels"]]
     return {name: values[name] for name in sections}
 
@@ -233,7 +272,7 @@ def check_together(values: dict) -> None:
         raise Refused("params.yaml: features.timestamp is empty, and there is no other feature")
     if not features:
         raise Refused("params.yaml: data names no feature column; name one in text or numeric")
-    for name in leaks["allow"]:
+    for name, _ in allowances(leaks["allow"]):
         check_name(name, features, "params.yaml: leaks.allow")
     for name in values["features"]["text_by_column"]:
         check_name(name, data["text"], "params.yaml: features.text_by_column")
@@ -241,6 +280,13 @@ def check_together(values: dict) -> None:
         raise Refused("params.yaml: split.column must be null for `by: id` and a name otherwise")
     if split["by"] in ("id", "group") and not (is_number(split["test"]) and 0 < split["test"] < 1):
         raise Refused("params.yaml: split.test must be the share held out, such as 0.25")
+    if split["same_text"] != "keep" and not data["text"]:
+        told = f"split.same_text is {split['same_text']} but data.text names no column"
+        raise Refused(f"params.yaml: {told}; set it to keep")
+    # Equal texts of two groups or moments would have to be on both sides.
+    if split["same_text"] == "together" and split["by"] != "id":
+        told = f"split.same_text: together does not go with split.by: {split['by']}"
+        raise Refused(f"params.yaml: {told}, only with id; set it to keep or drop")
     # `exact run` reads exact.cpu without a YAML parser; the two readings must never part.
     if os.environ.get("EXACT_CPU", values["exact"]["cpu"]) != values["exact"]["cpu"]:
         raise Refused("params.yaml: exact.cpu must stand on a line of its own below `exact:`")

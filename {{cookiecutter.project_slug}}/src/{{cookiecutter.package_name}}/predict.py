@@ -70,7 +70,7 @@ def main() -> None:
     content = path.read_bytes() if chosen.any_model else trusted(path, Path("dvc.lock"))
     names, features = read(chosen.file, data)
     scores = ordered_scores(load(io.BytesIO(content), str(path)), features, data["labels"])
-    lines = rows.json_lines(answers(data["labels"], names, scores))
+    lines = rows.json_lines(answers(data["classes"], names, scores))
     if chosen.out:
         write({chosen.out: lines})
     else:

@@ -1,16 +1,18 @@
 """Stage 1: check the raw rows, hold some out for testing, and stop at a column that leaks."""
 
 import hashlib
+import json
 from collections import Counter
 from pathlib import Path
 
 from exact.dump import write
 
 from . import files, params, problems, rows
-from .leaks import leak
+from .leaks import Seen, leaks
 from .problems import Refused, shown
 
 TRAIN, TEST = "train", "test"
+NO_OTHERS = {"numeric": [], "categorical": [], "timestamp": None}
 # Where a row stands, its id, its label and the row as it was read.
 Item = tuple[str, str, str, rows.Row]
 
@@ -34,11 +36,12 @@ def labelled(data: dict) -> list[Item]:
     return sorted(found, key=lambda item: item[1])
 
 
-def side(place: str, name: str, row: rows.Row, split: dict) -> str:
+def side(place: str, name: str, row: rows.Row, split: dict, data: dict) -> str:
     """Whether a row is for training or for testing; no other row has a say in it."""
     column = split["column"]
     if split["by"] == "id":
-        return TEST if share(name) < split["test"] else TRAIN
+        together = texts(place, row, data) if split["same_text"] == "together" else None
+        return TEST if share(together or name) < split["test"] else TRAIN
     value = rows.field(row, column, place)
     where = f"{place}, column {shown(column)}"
     if split["by"] == "group":
@@ -53,37 +56,52 @@ def side(place: str, name: str, row: rows.Row, split: dict) -> str:
     return value
 
 
+def texts(place: str, row: rows.Row, data: dict) -> str | None:
+    """The texts of a row as it was read, in the form in which `rows.texts` compares them."""
+    return rows.texts(rows.features(row, place, {**data, **NO_OTHERS}), data)
+
+
 def share(name: str) -> float:
     """A number from 0 to 1 that depends on `name` alone, spread evenly over many names."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") / 2**64
 
 
-def check_labels(part: str, found: list[str], data: dict) -> None:
-    """Refuse a part in which a label is missing: nothing could be learned or measured of it."""
+def check_labels(part: str, found: list[str], data: dict, instead: str = "") -> None:
+    """Refuse a part in which a label is missing: nothing could be learned or measured of it.
+
+    `instead` says what to do, where that is neither another split nor other rows.
+    """
     counts = Counter(found)
     if not found:
         mend = "another share or moment in split.test, or say it in a column (split.by: column)"
-        raise Refused(f"{data['file']}: there are no {part}; choose {mend}")
+        raise Refused(f"{data['file']}: there are no {part}; {instead or f'choose {mend}'}")
     if min(counts[label] for label in data["labels"]) < 1:
         have = ", ".join(f"{shown(label)}: {counts[label]}" for label in data["labels"])
         told = f"{data['file']}: the {part} lack a label ({have})"
-        raise Refused(f"{told}; add such rows, or mend params.yaml")
+        raise Refused(f"{told}; {instead or 'add such rows, or mend params.yaml'}")
 
 
-def forget_held_out_texts(prepared: dict[str, list[rows.Row]], text: list[str]) -> int:
-    """Take out of the training rows those whose texts, all of them, are a held-out row's too.
+def same_text(prepared: dict[str, list[rows.Row]], values: dict) -> str | None:
+    """What to tell of held-out rows whose texts, all of them, a training row has too.
 
-    A model that has seen a held-out text would be tested on what it remembers. Returns how many.
+    A model may remember these. With `split.same_text: drop` such training rows are taken out.
     """
-
-    def texts(item):
-        return tuple(item["row"][column] for column in text)
-
-    held_out = {texts(item) for item in prepared[TEST]} - {("",) * len(text)}
-    kept = [item for item in prepared[TRAIN] if texts(item) not in held_out]
-    taken = len(prepared[TRAIN]) - len(kept)
-    prepared[TRAIN] = kept
-    return taken
+    data = values["data"]
+    keys = {part: [rows.texts(i["row"], data) for i in items] for part, items in prepared.items()}
+    held_out, trained = ({*keys[part]} - {None} for part in (TEST, TRAIN))
+    seen = sum(key in trained for key in keys[TEST])
+    if not seen:
+        return None
+    count = f"{seen} of {len(keys[TEST])} test rows have the text of a train row"
+    if values["split"]["same_text"] == "keep":
+        return f"{count}; the metrics are told without them too (split.same_text)"
+    pairs = zip(prepared[TRAIN], keys[TRAIN], strict=True)
+    prepared[TRAIN] = [item for item, key in pairs if key not in held_out]
+    taken = len(keys[TRAIN]) - len(prepared[TRAIN])
+    left = f"train rows left after dropping {taken} with the text of a test row"
+    instead = "set split.same_text to keep"
+    check_labels(left, [item["label"] for item in prepared[TRAIN]], data, instead)
+    return f"{count}, so {taken} train rows are dropped (split.same_text)"
 
 
 def prepare(values: dict) -> dict[str, list[rows.Row]]:
@@ -98,11 +116,13 @@ def prepare(values: dict) -> dict[str, list[rows.Row]]:
     check_labels("rows", [item[2] for item in items], data)
     parts: dict[str, list] = {TRAIN: [], TEST: []}
     for item in items:
-        parts[side(item[0], item[1], item[3], split)].append(item)
+        parts[side(item[0], item[1], item[3], split, data)].append(item)
+    # No share brings rows of one text, which are on one side, into both.
+    instead = "set split.same_text to keep" if split["same_text"] == "together" else ""
     for part, items in parts.items():
-        check_labels(f"{part} rows", [item[2] for item in items], data)
+        check_labels(f"{part} rows", [item[2] for item in items], data, instead)
     # Before the columns are checked, since a leak is often missing where the label is unknown.
-    stop_at_leaks(parts[TRAIN], data, values["leaks"])
+    stop_at_leaks(parts[TRAIN], values)
     return {
         part: [
             {"id": name, "label": label, "row": rows.features(row, place, data)}
@@ -112,35 +132,62 @@ def prepare(values: dict) -> dict[str, list[rows.Row]]:
     }
 
 
-def stop_at_leaks(train: list[Item], data: dict, bounds: dict) -> None:
-    """Refuse a column that tells the label by itself and is not allowed by name."""
-    for column in params.feature_columns(data):
-        if column in bounds["allow"]:
-            continue
-        found = [(place, label, row[column]) for place, _, label, row in train if column in row]
-        if column == data["timestamp"]:
-            # As seconds, since a moment must be judged alike however it is written.
-            where = f"column {shown(column)}"
-            found = [(at, label, rows.as_moment(v, f"{at}, {where}")) for at, label, v in found]
-        reason = leak([pair for _, *pair in found], bounds) if found else None
-        if reason:
-            mend = "drop it from data in params.yaml, or name it in leaks.allow"
-            raise Refused(f"column {shown(column)} is a likely leak: {reason}; {mend}")
+def source(name: str, row: rows.Row, values: dict) -> str:
+    """What a row has in common with its copies: the group that it is split by, or its texts."""
+    if values["split"]["by"] == "group":
+        return str(row[values["split"]["column"]])
+    found = [row.get(column) for column in values["data"]["text"]]
+    return json.dumps(found) if any(found) else name
+
+
+def seen(column: str, train: list[Item], sources: list[str], data: dict) -> list[Seen]:
+    """The label, the raw value and the source of each training row that has the column."""
+    found = []
+    for (place, _, label, row), one in zip(train, sources, strict=True):
+        if column in row:
+            value = row[column]
+            if column == data["timestamp"]:
+                # As seconds, since a moment must be judged alike however it is written.
+                value = rows.as_moment(value, f"{place}, column {shown(column)}")
+            found.append((label, value, one))
+    return found
+
+
+def stop_at_leaks(train: list[Item], values: dict) -> None:
+    """Refuse a column that tells the label by itself, in a way that leaks.allow does not name."""
+    data, bounds = values["data"], values["leaks"]
+    sources = [source(name, row, values) for _, name, _, row in train]
+    allowed = params.allowances(bounds["allow"])
+    columns = params.feature_columns(data)
+    for column in columns:
+        found = leaks(seen(column, train, sources, data), bounds, column in data["text"])
+        reasons = {check: why for check, why in found.items() if (column, check) not in allowed}
+        if reasons:
+            # All that was found, so that who follows the advice is not stopped here once more.
+            mend = f"add {' and '.join(entry(column, check) for check in reasons)} to leaks.allow"
+            if len(columns) > 1:
+                mend = f"drop it from data in params.yaml, or {mend}"
+            told = f"column {shown(column)} is a likely leak: {next(iter(reasons.values()))}"
+            raise Refused(f"{told}; {mend}")
+
+
+def entry(column: str, check: str) -> str:
+    """An entry of leaks.allow, as YAML that can be copied whatever the column's name is."""
+    return json.dumps({column: check}, ensure_ascii=not column.isprintable())
 
 
 def main() -> None:
     values = params.load("data", "split", "leaks")
-    data = values["data"]
     prepared = prepare(values)
-    taken = forget_held_out_texts(prepared, data["text"])
-    check_labels("train rows left", [item["label"] for item in prepared[TRAIN]], data)
+    said = same_text(prepared, values)
     lines = {part: rows.json_lines(items) for part, items in prepared.items()}
     params.check_unchanged()
     write({Path(f"data/prepared/{part}.jsonl"): content for part, content in lines.items()})
-    if files.is_cut(Path(data["file"])):
-        print(f"prepare: {data['file']} does not end in a line end; was it cut in its last row?")
-    if taken:
-        print(f"prepare: {taken} training rows are left out: their text is also a held-out row's")
+    file = values["data"]["file"]
+    if files.is_cut(Path(file)):
+        print(f"prepare: {file} does not end in a line end; was it cut in its last row?")
+    if said:
+        print(f"prepare: {said}")
     for part, items in prepared.items():
         print(f"prepare: {len(items)} {part} rows")
 

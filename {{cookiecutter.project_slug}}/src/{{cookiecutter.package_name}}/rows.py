@@ -128,6 +128,12 @@ def features(row: Row, place: str, data: dict) -> Row:
     }
 
 
+def texts(row: Row, data: dict) -> str | None:
+    """All texts of a row of features, by which rows are called equal; None where all are empty."""
+    found = [row[column] for column in data["text"]]
+    return json.dumps(found) if any(found) else None
+
+
 def read_prepared(path: Path) -> tuple[list[Row], list[str], list[str]]:
     """Rows, labels and ids of a file that `prepare` wrote."""
     try:
@@ -137,6 +143,20 @@ def read_prepared(path: Path) -> tuple[list[Row], list[str], list[str]]:
     except (KeyError, TypeError, ValueError):
         mend = "run `. .venv/bin/activate; dvc repro --force --single-item prepare`"
         raise Refused(f"{path} is damaged; {mend}") from None
+
+
+def count_trained(path: Path, held_out: list[Row], data: dict) -> tuple[int, list[bool]]:
+    """How many rows `path` has, and of each held-out row whether its texts are a row's there."""
+    keys = [texts(row, data) for row in held_out]
+    count, trained = 0, set()
+    try:
+        with open(path, encoding="utf-8") as file:
+            for line in file:
+                count += 1
+                trained.add(texts(json.loads(line)["row"], data))
+    except (KeyError, TypeError, ValueError):
+        raise Refused(f"{path} is damaged; run `dvc repro --force prepare`") from None
+    return count, [key is not None and key in trained for key in keys]
 
 
 def json_lines(items: list) -> bytes:

@@ -3,6 +3,7 @@
 import joblib
 import numpy
 
+from .params import label_name
 from .problems import Refused, shown
 
 
@@ -22,12 +23,13 @@ def load(source, where: str):
 def ordered_scores(model, rows, labels: list[str]):
     """The model's probabilities with a column for each of `labels`, in their order.
 
+    Labels are compared as text, since a model knows true and params.yaml's reader 'true'.
     Raises Refused where params.yaml, which the rows were read by, is not the model's.
     """
-    classes = model.classes_.tolist()
+    classes = [label_name(label) for label in model.classes_.tolist()]
     mend = "run `make`, or give params.yaml back its old values"
-    if sorted(classes) != sorted(labels):
-        known = ", ".join(map(shown, classes))
+    if {*classes} != {*labels}:
+        known = ", ".join(map(shown, model.classes_.tolist()))
         raise Refused(f"params.yaml has other labels than the model ({known}); {mend}")
     try:
         scores = model.predict_proba(rows)[:, [classes.index(label) for label in labels]]
@@ -39,10 +41,11 @@ def ordered_scores(model, rows, labels: list[str]):
     return scores
 
 
-def answers(labels: list[str], names: list[str], scores, actual=None) -> list[dict]:
+def answers(labels: list, names: list[str], scores, actual=None) -> list[dict]:
     """One answer a row: its id, its label where that is known, the predicted one and the score.
 
-    The score is the probability of the positive label, or of each label where there are more.
+    `labels` are in the order of the columns of `scores`, as the answers shall name them. The score
+    is the probability of the positive label, or of each label where there are more than two.
     """
     found = []
     for index, (name, row) in enumerate(zip(names, scores.tolist(), strict=True)):
