@@ -35,7 +35,7 @@ PARAMS = {
         "categorical": ["device"],
         "timestamp": "moment",
     },
-    "split": {"by": "column", "column": "part", "test": 0.25},
+    "split": {"by": "column", "column": "part", "test": 0.25, "same_text": "keep"},
     "leaks": {"max_auc": 0.95, "max_chance": 1e-9, "allow": []},
     "features": {
         "text": {"min_df": 1},
@@ -256,16 +256,6 @@ def test_a_row_more_moves_no_other(by, stage):
     assert [row for row in stage.prepared() if row["id"] != "one more"] == before
 
 
-def test_text_of_a_held_out_row_is_left_out_of_training(stage):
-    """Also where the two differ in their normal form."""
-    rows = with_all("title", ["a", "caf\xe9", "c", "", "e", "f", "cafe\u0301", ""])
-    stage.give(lines(rows))
-    done = stage.run()
-    said = "prepare: 1 training rows are left out: their text is also a held-out row's"
-    assert (done.returncode, done.stdout.split("\n")[0]) == (0, said)
-    assert [row["id"] for row in stage.prepared()] == ["r1", "r3", "r4", "r5", "r6", "r7", "r8"]
-
-
 def test_a_table_that_may_be_cut_in_its_last_field_is_said_to_be(stage):
     stage.give(csv()[:-1], "rows.csv")
     done = stage.run()
@@ -348,7 +338,8 @@ def misspelled():
         parameters({"features.text_by_column": {"titel": {}}}),
         ("did you mean 'title'?"),
     )
-    yield "leaks: a column", parameters({"leaks.allow": ["aeg"]}), "did you mean 'age'?"
+    for entry in ("aeg", {"aeg": "number"}):
+        yield "leaks: a column", parameters({"leaks.allow": [entry]}), "did you mean 'age'?"
     yield (
         "train: nothing like it",
         parameters({"train.sgd": {"xyzzy": 1}}),
@@ -398,6 +389,15 @@ WRONG = [
     ("leaks.max_chance", True),
     ("leaks.allow", "age"),
     ("leaks.allow", None),
+    ("leaks.allow", [None]),
+    ("leaks.allow", [["age"]]),
+    ("leaks.allow", [{"age": "all"}]),
+    ("leaks.allow", [{"age": ["number"]}]),
+    ("leaks.allow", [{"age": "number", "title": "filled"}]),
+    ("leaks.allow", {"age": "number"}),
+    ("split.same_text", None),
+    ("split.same_text", True),
+    ("split.same_text", "kept"),
     ("features.text", None),
     ("features.text", [{"min_df": 5}]),
     ("features.text", {"max_features": 0}),
@@ -440,6 +440,25 @@ WRONG_TOGETHER = {
     "share of 1": {"split.by": "group", "split.column": "part", "split.test": 1.0},
     "share below 0": {"split.by": "id", "split.column": None, "split.test": -0.25},
     "moment for a share": {"split.by": "id", "split.column": None, "split.test": "2012-06-01"},
+    "equal texts of groups": {
+        "split.by": "group",
+        "split.column": "part",
+        "split.same_text": "together",
+    },
+    "equal texts of moments": {
+        "split.by": "time",
+        "split.column": "moment",
+        "split.test": "2012-06-01",
+        "split.same_text": "together",
+    },
+    "equal texts of a given split": {"split.same_text": "together"},
+    "dropped texts without a text": {"data.text": [], "split.same_text": "drop"},
+    "equal texts without a text": {
+        "split.by": "id",
+        "split.column": None,
+        "data.text": [],
+        "split.same_text": "together",
+    },
     "time without a column": {"split.by": "time", "split.column": None, "split.test": "2012-06-01"},
 }
 WELCOME = {
@@ -453,6 +472,10 @@ WELCOME = {
     "categories": {"features.categorical": {"min_frequency": 2, "drop": "if_binary"}},
     "modified_huber": {"train.sgd": {"loss": "modified_huber", "random_state": 7}},
     "allowed": {"leaks.allow": ["age", "title"]},
+    "allowed by check": {"leaks.allow": [{"age": "number"}, {"age": "value"}, {"title": "filled"}]},
+    "no text": {"data.text": []},
+    "dropped": {"split.same_text": "drop"},
+    "together": {"split.by": "id", "split.column": None, "split.same_text": "together"},
     "other CPU": {"exact.cpu": "x86-64-v2"},
 }
 BROKEN = {
@@ -506,11 +529,15 @@ def test_misspelled_parameters(load):
 
 def test_wrong_parameters(load):
     changes = [{name: value} for name, value in WRONG] + [*WRONG_TOGETHER.values()]
-    for change, told in zip(changes, load([written(parameters(c)) for c in changes]), strict=True):
+    said = load([written(parameters(change)) for change in changes])
+    for change, told in zip(changes, said, strict=True):
         assert told and re.search("; |must be", told), (change, told)
         assert told.startswith("params.yaml: "), (change, told)
         section, _, key = [*change][0].partition(".")
         assert key in told or f"{section} uses '" in told or len(change) > 1, (change, told)
+    together = dict(zip(WRONG_TOGETHER, said[-len(WRONG_TOGETHER) :], strict=True))
+    for case in (case for case in together if "texts" in case):
+        assert "same_text" in together[case] and "set it to keep" in together[case], case
 
 
 def test_moment_without_quotes(load):

@@ -31,6 +31,13 @@ def leaks():
         yield importlib.import_module(f"{spec.name}.leaks")
 
 
+def reason(leaks, pairs, bounds=BOUNDS, is_text=False, sources=None):
+    """The first thing found in pairs of a label and a value; every row is its own source."""
+    sources = sources or range(len(pairs))
+    rows = [(*pair, source) for pair, source in zip(pairs, sources, strict=True)]
+    return next(iter(leaks.leaks(rows, bounds, is_text).values()), None)
+
+
 def made(column, rows=1000, seed=7, shares=(0.75, 0.25)):
     """Pairs of a label and a value: `column` gets the label, the row's number and a die."""
     die = random.Random(seed)
@@ -90,6 +97,27 @@ LEAKS = {
         lambda label, number, die: None if die.random() < 0.7 else die.gauss(4 * label, 1),
         "with an AUC of",
     ),
+    "the label, one in a hundred wrong": (
+        lambda label, number, die: bool(label) ^ (number % 97 == 0),
+        "the value '?false'? alone tells 'label 0' from the rest with an AUC of 0.9",
+    ),
+    "filled after a success, one in a hundred wrong": (
+        lambda label, number, die: "thanks" if label ^ (number % 97 == 0) else None,
+        "being filled at all alone tells 'label 0' from the rest with an AUC of 0.9",
+    ),
+    "empty in two ways after some successes": (
+        lambda label, number, die: (
+            die.choice(["", None]) if label and number % 9 == 0 else f"user {number}"
+        ),
+        "being empty always means 'label 1', in \\d+ rows",
+    ),
+}
+# What tells the label of a text: whether it is there.
+TEXT_LEAKS = {
+    "filled after a success": "being filled at all always means 'label 1'",
+    "N/A unless a success": "being filled at all always means 'label 1'",
+    "empty after half of the successes": "being empty always means 'label 1'",
+    "filled after a success, one in a hundred wrong": "being filled at all alone tells 'label 0'",
 }
 HARMLESS = {
     "coin": lambda label, number, die: die.random(),
@@ -103,6 +131,7 @@ HARMLESS = {
     "always the same": lambda label, number, die: 5,
     "always missing": lambda label, number, die: None,
     "often missing": lambda label, number, die: None if die.random() < 0.9 else "x",
+    "the label, one in five wrong": lambda label, number, die: bool(label) ^ (die.random() < 0.2),
     "nested": lambda label, number, die: {"a": [die.random()]},
     "number too large": lambda label, number, die: 10**400 + number,
     "not a number": lambda label, number, die: "-nan" if number % 2 else str(die.random()),
@@ -112,41 +141,110 @@ HARMLESS = {
 @pytest.mark.parametrize("case", LEAKS)
 def test_leak(case, leaks):
     column, wanted = LEAKS[case]
-    reason = leaks.leak(made(column), BOUNDS)
-    assert reason and re.search(wanted, reason), reason
+    told = reason(leaks, made(column))
+    assert told and re.search(wanted, told), told
 
 
+@pytest.mark.parametrize("case", TEXT_LEAKS)
+def test_leak_of_a_text(case, leaks):
+    told = reason(leaks, made(LEAKS[case][0]), is_text=True)
+    assert told and told.startswith(TEXT_LEAKS[case]), told
+
+
+@pytest.mark.parametrize("is_text", [False, True])
 @pytest.mark.parametrize("case", HARMLESS)
-def test_harmless(case, leaks):
+def test_harmless(case, is_text, leaks):
     for seed in range(5):
         pairs = made(HARMLESS[case], seed=seed)
         if case == "rare value, pure by chance":
             pairs = [("label 0" if value == "rare" else label, value) for label, value in pairs]
-        assert leaks.leak(pairs, BOUNDS) is None
+        assert reason(leaks, pairs, is_text=is_text) is None
+
+
+def test_texts_that_repeat_are_no_leak(leaks):
+    """Not even one that all rows of a label have: words are what a model is to learn from."""
+    for case in ("the label in words", "one value of many"):
+        assert reason(leaks, made(LEAKS[case][0]), is_text=True) is None
+
+
+@pytest.mark.parametrize("shares", [(0.98, 0.02), (0.5, 0.5), (0.999, 0.001)])
+def test_rows_that_are_copies_of_each_other_are_no_leak(shares, leaks):
+    """A rare value in rows of four texts or groups, thirty times each."""
+    pairs = made(HARMLESS["coin"], rows=3000, shares=shares)
+    sources = [*range(3000), *(number % 4 for number in range(120))]
+    pairs += [("label 1", "a town of theirs")] * 120
+    assert reason(leaks, pairs, sources=sources) is None
+    # Of different people, the same rows are the leak that they look like.
+    told = "the value 'a town of theirs' always means 'label 1', in 120 rows"
+    assert reason(leaks, pairs) == told
+
+
+def test_a_leak_in_few_groups_is_found(leaks):
+    """A column that equals the label in each of three hospitals."""
+    pairs = made(LEAKS["the label itself"][0])
+    assert reason(leaks, pairs, sources=[number % 3 for number in range(1000)])
+
+
+def test_the_more_values_are_tried_the_less_one_of_them_says(leaks):
+    """Twelve rows of one value, all of a label that one in ten has, beside few or many others."""
+    told = {}
+    for towns in (2, 300):
+        pairs = made(lambda label, number, die, n=towns: die.randrange(n), 3000, shares=(0.9, 0.1))
+        told[towns] = reason(leaks, pairs + [("label 1", "Malm\xf6")] * 10)
+    assert told == {2: "the value 'Malm\xf6' always means 'label 1', in 10 rows", 300: None}
+
+
+def test_a_label_that_nearly_all_rows_have_is_no_proof(leaks):
+    """A common value never goes with a rare label; one that all rows but those have is a leak."""
+    shares = (0.99, 0.01)
+    half = made(lambda label, number, die: "home" if not label and number % 2 else "abroad", 9000)
+    assert reason(leaks, half)
+    half = made(
+        lambda label, number, die: "home" if not label and number % 2 else "abroad", 9000, 7, shares
+    )
+    assert reason(leaks, half) is None
+    for column, _ in (LEAKS["the label itself"], LEAKS["N/A unless a success"]):
+        assert reason(leaks, made(column, 9000, 7, shares))
+
+
+def test_labels_at_random_stop_nothing(leaks):
+    """Forty shuffles of the labels of columns of all kinds; max_chance allows one in 10^9."""
+    columns = [
+        *(made(column, rows=600) for column in HARMLESS.values()),
+        *(made(column, rows=600, shares=(0.95, 0.05)) for column, _ in LEAKS.values()),
+    ]
+    die = random.Random(3)
+    for _ in range(40):
+        for pairs in columns:
+            labels = [label for label, _ in pairs]
+            die.shuffle(labels)
+            mixed = [(label, value) for label, (_, value) in zip(labels, pairs, strict=True)]
+            assert reason(leaks, mixed) is None
 
 
 def test_leak_of_one_label_among_twenty(leaks):
     pairs = made(lambda label, number, die: label == 3, rows=3000, shares=[1] * 20)
-    assert "always means 'label 3', in " in leaks.leak(pairs, BOUNDS)
+    assert "always means 'label 3', in " in reason(leaks, pairs, {**BOUNDS, "max_auc": 1})
     pairs = made(lambda label, number, die: die.random() + (label == 3), 3000, shares=[1] * 20)
-    assert "tells 'label 3' from the rest with an AUC of 1.000" in leaks.leak(pairs, BOUNDS)
-    assert leaks.leak(made(HARMLESS["coin"], rows=3000, shares=[1] * 20), BOUNDS) is None
+    assert "tells 'label 3' from the rest with an AUC of 1.000" in reason(leaks, pairs)
+    assert reason(leaks, made(HARMLESS["coin"], rows=3000, shares=[1] * 20)) is None
 
 
 def test_bounds_are_parameters(leaks):
     good = made(HARMLESS["good number"])
-    assert "an AUC of 0.8" in leaks.leak(good, {**BOUNDS, "max_auc": 0.8})
+    assert "an AUC of 0.8" in reason(leaks, good, {**BOUNDS, "max_auc": 0.8})
     rare = [
         ("label 0" if value == "rare" else label, value)
         for label, value in made(HARMLESS["rare value, pure by chance"])
     ]
     told = "the value 'rare' always means 'label 0', in 30 rows"
-    assert leaks.leak(rare, {**BOUNDS, "max_chance": 0.01}) == told
+    assert reason(leaks, rare, {**BOUNDS, "max_chance": 0.01}) == told
 
 
 def test_few_rows_are_no_proof(leaks):
-    assert leaks.leak(made(LEAKS["number"][0], rows=20), BOUNDS) is None
-    assert leaks.leak(made(LEAKS["the label itself"][0], rows=20), BOUNDS) is None
+    assert reason(leaks, made(LEAKS["number"][0], rows=20)) is None
+    assert reason(leaks, made(LEAKS["the label itself"][0], rows=20)) is None
+    assert reason(leaks, []) is None
 
 
 @pytest.mark.parametrize("digits", [0, 1, 6])

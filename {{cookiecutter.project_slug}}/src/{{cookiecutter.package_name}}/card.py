@@ -13,7 +13,7 @@ def card(values: dict, found: dict, hashes: dict[str, str]) -> str:
     """
     data, split, train = values["data"], values["split"], values["train"]
     chosen = train["estimator"]
-    known = f"{found['rows_with_a_text_trained_on']} held-out rows have the text of a row trained on"
+    known = f"{found['rows_with_a_text_trained_on']} of these have the text of a row trained on"
     sections = {
         "Intended use": paragraph(values["card"]["intended_use"]),
         "Not for": paragraph(values["card"]["not_for"]),
@@ -23,7 +23,7 @@ def card(values: dict, found: dict, hashes: dict[str, str]) -> str:
             ("label", f"{code(data['label'])}: {', '.join(map(code, data['labels']))}"),
             ("trained on", f"{found['train_rows']} rows"),
             ("held out", f"{found['rows']} rows, {split_text(split)}"),
-            ("same text", f"{known}, by {code('split.same_text: ' + split['same_text'])}"),
+            ("same text", f"{known} ({code('split.same_text: ' + split['same_text'])})"),
         ),
         "Model": table(
             ("estimator", f"{code(chosen)} {code(dumped(train[chosen]))}"),
