@@ -31,8 +31,9 @@ print(json.dumps(found))
 """
 
 
-def md5(text: str) -> str:
-    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+def md5(text: str | bytes) -> str:
+    content = text.encode() if isinstance(text, str) else text
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
 class Small(Project):
@@ -57,12 +58,16 @@ class Small(Project):
         return super().run(*command, **{**more, "PATH": path})
 
     def record(self, deps=(), command=COMMAND, model: str = "{}\n") -> None:
-        """Write a model, and the dvc.yaml and dvc.lock of a stage that makes it of these deps."""
+        """Write a model, and the dvc.yaml and dvc.lock of a stage that makes it of these deps.
+
+        The recorded hashes are those of the files as they are here.
+        """
         deps = ["src/pizza/count.py", "lib", *deps]
-        known = {**FILES, MODEL: model}
         stage = {"cmd": command, "deps": deps, "params": [{"settings.yaml": ["size"]}]}
         stage["metrics"] = [{MODEL: {"cache": False}}]
-        recorded = [{"path": dep, "md5": md5(known.get(dep, "print(1)\n"))} for dep in deps]
+        files = {dep: self.root / dep for dep in deps if "://" not in dep}
+        hashes = {dep: md5(f.read_bytes()) for dep, f in files.items() if f.is_file()}
+        recorded = [{"path": dep, "md5": hashes.get(dep, "0" * 32)} for dep in deps]
         found = {"cmd": command, "deps": recorded, "params": {"settings.yaml": {"size": 3}}}
         found["outs"] = [{"path": MODEL, "hash": "md5", "md5": md5(model)}]
         artifacts = {"pizza": {"path": MODEL, "type": "model"}}

@@ -14,6 +14,7 @@ COMMANDS = {
     "compare": "compare A B         tell what changed between two commits, versions or model files",
     "release": "release VERSION     check all that a version promises, then tag it",
     "image": "image [REV]         make the container image that scores rows with a commit's model",
+    "pull": "pull                get this commit's data and models, and hash what came",
     "push": "push                copy to the DVC remote what older commits name too",
     "data": "data URL SHA256     replace the raw data by a file or URL, checked by its hash",
     "setup": "setup               tell git how files are stored and merged (make calls it)",

@@ -56,6 +56,28 @@ class Store:
                     raise Refused(f"the DVC remote cannot be opened: {error}") from error
             return self._remotes[name]
 
+    def outputs(self) -> list[tuple[Path, str, str | None]]:
+        """Place, md5 and own remote of all that dvc.lock and .dvc files record and DVC caches."""
+        from dvc.exceptions import DvcException
+
+        try:
+            outs = [out for out in self._repo.index.outs if out.use_cache and out.is_in_repo]
+        except DvcException as error:
+            raise Refused(f"DVC cannot read its records: {error}") from error
+        outs = [out for out in outs if out.hash_name == "md5" and out.hash_info]
+        return [(Path(out.fs_path), out.hash_info.value, out.remote) for out in outs]
+
+    def names(self) -> list[str]:
+        """The remotes that the records here use, the default first."""
+        default = self._repo.config["core"].get("remote")
+        found = dict.fromkeys([default, *(remote for _, _, remote in self.outputs())])
+        return [name for name in found if name in self._repo.config["remote"]]
+
+    def address(self, name: str) -> tuple[str, bool]:
+        """The address of a remote, and whether it is not git's, but this clone's own."""
+        local = self._repo.config.load_one("local").get("remote", {}).get(name, {})
+        return self._repo.config["remote"][name]["url"], "url" in local
+
     def reachable(self) -> bool:
         """Whether the default remote is no folder of this machine, or one that is there."""
         odb = self.remote()
