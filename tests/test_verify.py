@@ -209,6 +209,26 @@ def test_a_stage_that_depends_on_a_hash_of_its_path(one):
     assert "count makes other bytes each time" in told(verify(one, status=1))
 
 
+WHEN = {
+    "time of a file": f"found['when'] = Path({RAW!r}).stat().st_mtime_ns",
+    "order of times": (
+        "found['files'] = sorted((path.stat().st_mtime_ns, path.name) for path in "
+        "Path('src/altruism').glob('*.py'))[0][1]"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WHEN)
+def test_a_stage_that_depends_on_when_files_were_changed(name, one):
+    # As its author may have it: the last in the alphabet was written first.
+    for number, path in enumerate(sorted((one.root / "src/altruism").glob("*.py"))):
+        os.utime(path, (2e9 - number, 2e9 - number))
+    mutate(one, "count", WHEN[name])
+    os.utime(one.root / "src/altruism/count.py")
+    report = verify(one, status=1)
+    assert "likely cause: count depends on when the files that it reads were" in told(report)
+
+
 def test_a_stage_that_depends_on_the_number_of_threads(one):
     if len(os.sched_getaffinity(0)) < 2 or not shutil.which("taskset"):
         pytest.skip("with one core, or without taskset, there is one number of threads only")
@@ -401,10 +421,14 @@ def test_a_file_that_is_read_and_missing_from_the_deps(one):
     assert told(verify(one, status=0)) == "count reads data/more.txt, which its deps do not name"
 
 
-def test_a_file_that_is_read_and_that_no_clone_would_hold(one, tmp_path):
+@pytest.mark.parametrize("way", ["by its path", "by a link", "by a folder that is a link"])
+def test_a_file_that_is_read_and_that_no_clone_would_hold(way, one, tmp_path):
     path = tmp_path / "more.txt"
     path.write_text("more")
-    mutate(one, "count", f"found['more'] = open({str(path)!r}).read()")
+    (one.root / "notes").mkdir()
+    (one.root / "notes/more").symlink_to(tmp_path if "folder" in way else path)
+    names = {"by its path": str(path), "by a link": "notes/more"}
+    mutate(one, "count", f"found['more'] = open({names.get(way, 'notes/more/more.txt')!r}).read()")
     report = verify(one, status=2)
     assert report["problem"].startswith(f"stage count reads {path}, which the commit does not hold")
 
@@ -425,7 +449,10 @@ def test_what_is_around_the_caller_does_not_reach_a_rebuild(one, word):
     tool = one.root / ".venv/bin/of-no-lock"
     tool.write_text("#!/bin/sh\n")
     tool.chmod(0o755)
-    code = {"variable": "os.environ.get('ANSWER')", "command": "bool(shutil.which('of-no-lock'))"}
+    code = {
+        "variable": "os.environ.get('ANSWER', '')",
+        "command": "bool(shutil.which('of-no-lock'))",
+    }
     mutation = f"import os, shutil; found['around'] = {code[word]}"
     one.replace("src/altruism/count.py", MUTANT, mutation)
     try:
@@ -434,7 +461,8 @@ def test_what_is_around_the_caller_does_not_reach_a_rebuild(one, word):
         report = verify(one, status=1, ANSWER="42")
     finally:
         tool.unlink()
-    assert f"{COUNTS}: around: " in told(report)
+    differs = {"variable": "'42' -> ''", "command": "True -> False"}[word]
+    assert f"{COUNTS}: around: {differs}" in told(report)
 
 
 def test_an_output_or_input_that_is_a_link_out_of_the_tree_is_refused(one, tmp_path):
