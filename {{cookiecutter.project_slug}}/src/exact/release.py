@@ -254,7 +254,9 @@ def check_recovered(root: Path, store: Store, commit: str, heard: Callable) -> N
         )
         if done.returncode:
             raise Refused(f"a new clone cannot pull it: {last_words(done.stderr)}")
-        for _, path, md5, _ in quick.named(project, judge.declared(project), store):
+        stages = judge.declared(project)
+        judge.check_record(project, stages)
+        for _, path, md5, _ in quick.named(project, stages, store):
             file = project / path
             if not md5.endswith(".dir") and (not file.is_file() or md5_of(file) != md5):
                 raise Refused(

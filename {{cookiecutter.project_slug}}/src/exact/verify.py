@@ -1,6 +1,7 @@
 """`exact verify [REV...]`: rebuild commits and compare every output with their own dvc.lock.
 
 The exit status is 0 when all is identical, 1 when something differs and 2 when it could not run.
+What differs may be a release's tag that was asked for, whose text names another model.
 """
 
 import argparse
