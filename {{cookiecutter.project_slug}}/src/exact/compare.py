@@ -89,7 +89,8 @@ def report(found: dict) -> Iterator[str]:
         yield f"{word:5} {one['name']} ({told})"
         if one["behind"]:
             yield f"      {one['behind']}"
-        yield from (f"      {tag}: {doubt}" for tag, doubt in one["doubts"].items())
+        doubts = list(one["doubts"].items())[:MOST_ROWS]
+        yield from (f"      {tag}: {doubt}" for tag, doubt in doubts)
     for name, lines in texts(found).items():
         yield ""
         yield name if lines else f"{name}: the same"

@@ -19,6 +19,8 @@ from exact.show import SHORT
 
 # The words in a release's tag that say that a rebuild was identical.
 REBUILT = "Rebuilt: all "
+# Doubtful releases that are named when others were asked for.
+MOST_TOLD = 10
 # A line of such a text on a file and its md5.
 LINE = re.compile(r"^(.+) ([0-9a-f]{32}(?:\.dir)?)$", re.MULTILINE)
 
@@ -105,15 +107,21 @@ def look_at_releases(
 
     One that is among the names that were `asked` for, and whose tag is wrong, makes it `differs`.
     """
-    here = [one for one in releases if one.commit == report.commit]
-    for tag, told in doubts(root, here).items():
+    here = {one.tag: one for one in releases if one.commit == report.commit}
+    found, others = doubts(root, here.values()), []
+    for tag, told in found.items():
+        if not any(names(name, here[tag]) for name in asked):
+            others.append(f"{tag}: {told.text}")
+            continue
         report.notes.append(f"{tag}: {told.text}")
-        (release,) = [one for one in here if one.tag == tag]
-        if told.wrong and any(names(name, release) for name in asked):
+        if told.wrong:
             stored = "tag: other" if any(line.stored for line in report.lines) else None
             hashes = (told.tagged, told.committed)
             line = judge.Line("release", tag, judge.DIFFERS, *hashes, stored=stored)
             report.lines.append(line)
+    report.notes += others[:MOST_TOLD]
+    if len(others) > MOST_TOLD:
+        report.notes.append(f"and {len(others) - MOST_TOLD} more releases of it are doubtful")
 
 
 def verified(root: Path, release: git.Release, told: Doubt | None) -> dict[str, str] | None:
