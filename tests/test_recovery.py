@@ -79,6 +79,19 @@ def test_a_tag_brings_back_the_first_models_bytes(released, clone):
     assert (clone.root / MODEL).read_bytes() == released.first
 
 
+def test_make_pull_leaves_no_bytes_of_a_damaged_cache(released, clone):
+    clone.run("git", "checkout", "--quiet", "altruism@v1.0.0")
+    clone.run("make", "pull")
+    name = locked(clone, MODEL)
+    damaged = clone.root / ".dvc/cache/files/md5" / name[:2] / name[2:]
+    damaged.chmod(0o644)
+    damaged.write_bytes(released.first[:-1] + b"x")
+    damaged.chmod(0o444)
+    (clone.root / MODEL).unlink()
+    assert f"{MODEL} was damaged in the cache" in clone.run("make", "pull").stdout
+    assert (clone.root / MODEL).read_bytes() == damaged.read_bytes() == released.first
+
+
 def test_dvc_and_gto_know_the_release(released, tmp_path):
     shown = released.run("gto", "show", "--plain").stdout
     assert "altruism" in shown and "v2.0.0" in shown

@@ -100,6 +100,8 @@ def test_all_tags_at_once(tagged):
     lines = [line for one in reports.values() for line in one["lines"]]
     wrong = {line["path"] for line in lines if line["stage"] == "release"}
     assert wrong == {f"team=pizza@{version}" for version in WRONG}
+    done = tagged.run("exact", "verify", "--quick", "v1.0.0..v2.0.0", check=False)
+    assert done.returncode == 1 and "\ndiffers " in done.stdout
     # The commit itself is what is asked for here, so the tags are but told.
     done = tagged.run("exact", "verify", "--quick", "--json", "HEAD")
     (report,) = json.loads(done.stdout)

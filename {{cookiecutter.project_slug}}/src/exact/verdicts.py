@@ -95,9 +95,10 @@ def md5_of_text(text: bytes) -> str:
 
 
 def names(name: str, release: git.Release) -> bool:
-    """Whether `name`, as somebody has written it, is that of the release."""
-    word = git.OPERATOR.split(name, maxsplit=1)[0].removeprefix("refs/").removeprefix("tags/")
-    return word in (release.tag, release.tag.rpartition("@")[2])
+    """Whether `name`, as somebody has written it, or an end of that range is the release."""
+    words = [git.OPERATOR.split(end, maxsplit=1)[0] for end in git.RANGE.split(name)]
+    words = [word.removeprefix("refs/").removeprefix("tags/") for word in words]
+    return release.tag in words or release.tag.rpartition("@")[2] in words
 
 
 def look_at_releases(
