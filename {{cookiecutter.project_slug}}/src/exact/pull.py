@@ -127,10 +127,11 @@ def moved(root: Path, store: Store, name: str) -> str | None:
 
 def addresses(root: Path, name: str) -> Iterator[tuple[str, str]]:
     """Each branch, the newest first, and its address of the DVC remote `name` or its default."""
-    inside = git.prefix(root)
     words = ["for-each-ref", "--sort=-committerdate", "--format=%(refname:short)%00%(objectname)"]
     refs = git.git(root, *words, "refs/heads", "refs/remotes", check=False).splitlines()
     pairs = [line.split("\0") for line in refs]
+    # Without git there is no branch either.
+    inside = git.prefix(root) if pairs else ""
     texts = history.contents(root, [f"{commit}:{inside}{CONFIG}" for _, commit in pairs])
     for (branch, _), (_, text) in zip(pairs, texts, strict=True):
         config = configured(text)
@@ -151,7 +152,7 @@ def configured(text: bytes) -> dict:
         file.write_bytes(text)
         try:
             return Config.load_file(str(file))
-        except ConfigError:
+        except (ConfigError, ValueError):
             return {}
 
 
