@@ -108,6 +108,11 @@ def beside(canary: Path) -> bytes:
     return pickle.dumps(NDArrayWrapper(str(file), numpy.ndarray, False), 4)
 
 
+def of_python_2(canary: Path) -> bytes:
+    """The argument of a STRING opcode."""
+    return ascii(f"touch '{canary}'").encode() + b"\n"
+
+
 # What each file is, and whether it is read: the call is data, or the file is refused.
 LIVE = {
     **{
@@ -125,7 +130,9 @@ LIVE = {
     "call whose result is left": (False, lambda c: pickle.dumps(touch(c), 2)[:-1] + b"N."),
     "extension code": (False, extension),
     "array in a file beside": (False, beside),
-    "protocol 0": (False, lambda c: pickle.dumps(touch(c), 0)),
+    "protocol 0": (True, lambda c: pickle.dumps(touch(c), 0)),
+    "call of Python 2, INST": (True, lambda c: b"(S%sios\nsystem\n." % of_python_2(c)),
+    "call of Python 2, OBJ": (True, lambda c: b"(cos\nsystem\nS%so." % of_python_2(c)),
 }
 
 
@@ -133,14 +140,14 @@ def live(folder: Path) -> dict:
     """For each file: whether it is read, whether that ran it, and whether loading it does."""
     import joblib
 
-    from exact import differ
+    from exact import differ, resaved
 
     found = {}
     for name, (_, make) in LIVE.items():
         canary = folder / "canary"
         content = make(canary)
         files = both(folder, content, content + b" ")
-        reads = outcome(lambda files=files: differ.read(files[0])) is None
+        reads = outcome(lambda files=files: resaved.parts(differ.read(files[0]))) is None
         outcome(lambda files=files: differ.same_fitted(*files))
         differ.describe(*files)
         ran = canary.exists()
@@ -207,6 +214,15 @@ def doubled(times: int = 200) -> bytes:
     return b")" + b"".join(bytes([0x71, i, 0x68, i, 0x86]) for i in range(times))
 
 
+def attributes(times: int) -> bytes:
+    """The opcodes of a list of a name, an attribute of it, an attribute of that one, and so on."""
+    found = [b"(cos\npath\nr", struct.pack("<I", 0)]
+    for i in range(times):
+        found += [b"cbuiltins\ngetattr\nj", struct.pack("<I", i), b"\x8c\xc8", b"x" * 200]
+        found += [b"\x86Rr", struct.pack("<I", i + 1)]
+    return b"".join(found) + b"l"
+
+
 def cyclic() -> bytes:
     whole, pair = [], ([],)
     pair[0].append(pair)
@@ -226,6 +242,9 @@ HARD = {
         "holds itself or too much",
         lambda: HEAD + b"})" + b"\x85" * 10**5 + b"Ns.",
     ),
+    "digits": ("4300 digits", lambda: b"L" + b"9" * 10**6 + b"L\n."),
+    "attributes of attributes": (None, lambda: HEAD + attributes(10**4) + b"."),
+    "marks": ("stack is too short", lambda: b"(" * 10**6 + b"l."),
     "a key of itself": ("holds itself or too much", lambda: HEAD + b"}q\x00h\x00Ns."),
     "wholes that hold themselves": (None, cyclic),
     "long number as a key": (None, lambda: pickle.dumps({10**5000: 10**5000}, 4)),
@@ -258,7 +277,7 @@ def hard(folder: Path) -> dict:
     """For each file: why it is refused, and else whether it is equal to itself."""
     import resource
 
-    from exact import differ
+    from exact import differ, resaved
 
     resource.setrlimit(resource.RLIMIT_AS, (2**32, 2**32))
     found = {}
@@ -268,6 +287,7 @@ def hard(folder: Path) -> dict:
         same = []
         why = outcome(lambda files=files, same=same: same.append(differ.same_fitted(*files)))
         assert differ.describe(*files)
+        assert why == outcome(lambda files=files: resaved.parts(differ.read(files[0])))
         found[name] = [why, same]
     return found
 

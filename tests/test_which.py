@@ -205,6 +205,121 @@ def test_what_only_the_reflog_holds_says_how_to_keep_it(records):
     assert f"git branch kept {lost[:12]}" in records.which(md5("lost")).stdout
 
 
+HOLDERS = {
+    "refs/stash": "git stash",
+    "refs/notes/dvc": "git notes",
+    "refs/original/refs/heads/main": "the backup of git filter-branch",
+    "refs/bisect/bad": "git bisect",
+    f"refs/exps/ab/{'c' * 38}/tonic-bomb": "DVC's experiment tonic-bomb",
+    "refs/exps/stash": "DVC's queue of experiments",
+    "refs/pull/7/head": "refs/pull/7/head",
+    None: "the reflog",
+}
+
+
+@pytest.mark.parametrize("ref", HOLDERS)
+def test_what_no_branch_has_is_not_called_committed(ref, records):
+    records.model("base")
+    held = records.model("held", "WIP on main")
+    records.git("reset", "--quiet", "--hard", "HEAD^")
+    if ref:
+        records.git("update-ref", ref, held)
+        records.git("reflog", "expire", "--expire=now", "--all")
+    told = records.which(md5("held")).stdout
+    assert f"recorded     in {HOLDERS[ref]} only: {held[:12]} on " in told
+    assert f"named by     {HOLDERS[ref]} only\n" in told and "committed " not in told
+    assert f"kept by      {HOLDERS[ref]} only; `git branch kept {held[:12]}`" in told
+    known = records.known("held")
+    assert known["holders"] == {held: HOLDERS[ref]} and known["kept"] is False
+    # A branch that has it too comes first.
+    records.git("branch", "later", held)
+    told = records.which(md5("held")).stdout
+    assert "committed    " in told and "in branches later" in told and "kept by" not in told
+
+
+def test_each_entry_of_the_stash(records):
+    records.model("base")
+    for name in ("first", "second"):
+        lock = records.read("dvc.lock")
+        records.write("dvc.lock", lock.replace(md5("base"), md5(name)))
+        records.git("add", "--all")
+        records.git("stash")
+    for name in ("first", "second"):
+        told = records.which(md5(name)).stdout
+        assert "in git stash only: " in told and "named by     git stash only" in told
+    # The same model, committed afterwards, is what comes first.
+    later = records.model("first", "Made again")
+    told = records.which(md5("first")).stdout
+    assert f"committed    {later[:12]} on " in told and "named by     1 commit; in" in told
+    assert re.search(r"also         in git stash only: .*\n", told) and "also git stash" in told
+
+
+def test_what_only_the_checked_out_commit_has(records):
+    records.model("base")
+    records.git("checkout", "--quiet", "--detach")
+    records.model("detached")
+    records.git("reflog", "expire", "--expire=now", "--all")
+    assert "in the checked-out commit only: " in records.which(md5("detached")).stdout
+
+
+def test_parameters_are_those_that_were_chosen(records):
+    records.model(
+        "model",
+        estimator="sgd",
+        sgd={"alpha": 0.001},
+        forest={"trees": 200},
+        none={},
+        seed=7,
+    )
+    told = records.which(md5("model")).stdout
+    wanted = 'train: estimator sgd, sgd {"alpha": 0.001}, seed 7, 2 others not chosen'
+    assert f"parameters   {wanted}" in told and "trees" not in told
+    # Without a choice there is nothing to leave out.
+    records.model("plain", text={"min_df": 5}, numbers={"scale": True})
+    assert 'text {"min_df": 5}, numbers {"scale": true}\n' in records.which(md5("plain")).stdout
+    assert records.known("model")["made"][0]["parameters"]["train"]["forest"] == {"trees": 200}
+
+
+def processes(records, file, *words, **more) -> tuple[int, str]:
+    """How many processes of git a command starts, and what it prints."""
+    file.unlink(missing_ok=True)
+    done = records.run(*words, cwd=records.home, GIT_TRACE2_EVENT=str(file), **more)
+    return file.read_text().count('"event":"version"'), done.stdout
+
+
+def test_ten_thousand_tags(records, tmp_path):
+    """Neither are there more processes than with sixty, nor is there more to read."""
+    commits = [records.model(name) for name in ("old", "new")]
+    answers = []
+    for first, last in ((0, 60), (60, 10_000)):
+        tags = (
+            f"create refs/tags/altruism@v1.{number}.0 {commits[number % 2]}"
+            for number in range(first, last)
+        )
+        file = tmp_path / "tags"
+        file.write_text("\n".join(tags) + "\n")
+        records.run("sh", "-c", f"git update-ref --stdin < '{file}'")
+        which = processes(records, tmp_path / "trace", "exact", "which", md5("new"))
+        logged = processes(records, tmp_path / "trace", "exact", "compare", "--log")
+        answers.append((which, logged))
+    for (few, told), (many, more) in zip(*answers, strict=True):
+        assert many <= few and len(more.splitlines()) == len(told.splitlines())
+        assert len(more) < 1.1 * len(told) < 10_000
+    (_, which), (_, logged) = answers[-1]
+    assert "altruism@v1.15.0 and 4,992 more\n" in which
+    assert "and 9,950 older releases (--json lists all)\n" in logged
+    known = records.known("new")
+    assert len(known["releases"]) == 5000
+
+
+def test_many_records_of_a_commit_are_cut_with_a_word(records):
+    records.model("model")
+    for number in range(12):
+        records.git("branch", f"later-{number:02}")
+    told = records.which(md5("model")).stdout
+    assert "later-07 and 5 more\n" in told
+
+
 def test_a_fetched_branch(records, built, tmp_path):
     records.model("base")
     records.git("clone", "--quiet", ".", tmp_path / "clone")

@@ -34,7 +34,8 @@ th { font-weight: 600; } tr + tr > * { border-top: 1px solid var(--line); }
 .causes { grid-template-columns: repeat(auto-fit, minmax(18rem, 1fr)); }
 .plots { grid-template-columns: repeat(auto-fit, minmax(26rem, 1fr)); }
 .two { grid-template-columns: repeat(auto-fit, minmax(11rem, max-content)); }
-figure { margin: 0; break-inside: avoid; overflow-x: auto; } figcaption span { margin-right: 1.5rem; }
+figure { margin: 0; break-inside: avoid; overflow-x: auto; }
+figcaption span { margin-right: 1.5rem; }
 svg.plot { width: 100%; max-width: 34rem; display: block; } svg.key { width: 2rem; height: .6rem; }
 svg text { fill: currentColor; font-size: 12px; } .grid { stroke: var(--line); }
 polyline, .key path { fill: none; stroke-width: 2; }

@@ -83,7 +83,7 @@ def parts(root) -> Parts:
             label, held = apart(comparison, part.value)
             todo.append((part, (label, held), is_outer))
             is_outer = is_outer and is_container(part.value)
-            for step, value in held.items():
+            for step, value in reversed(held.items()):
                 if isinstance(value, WHOLES):
                     todo.append((Part((part.place, step), value), None, is_outer))
     found.versions = comparison.versions
