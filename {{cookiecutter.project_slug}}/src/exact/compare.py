@@ -1,6 +1,6 @@
 """`exact compare A B`: what changed between two commits, tags or model files, and what it did.
 
-A is HEAD's parent and B is HEAD unless they are named. With --log, all releases, a line each.
+A is HEAD's parent and B is HEAD unless they are named. With --log, the newest releases, a line each.
 """
 
 import argparse
@@ -294,7 +294,7 @@ def parser() -> argparse.ArgumentParser:
     add = found.add_argument
     add("a", nargs="?", metavar="A", help="commit, tag or model file (HEAD^)")
     add("b", nargs="?", metavar="B", help="commit, tag or model file (HEAD)")
-    add("--log", action="store_true", help="all releases, a line each")
+    add("--log", action="store_true", help="the newest releases, a line each")
     add("--json", action="store_true", help="all that changed, as JSON")
     add("--html", type=Path, metavar="FILE", help="also write a page with both models' curves")
     return found
