@@ -1,6 +1,6 @@
 """`exact compare A B`: what changed between two commits, tags or model files, and what it did.
 
-A is HEAD's parent and B is HEAD unless they are named. With --log, the newest releases, a line each.
+A is HEAD's parent and B is HEAD unless they are named. With --log, the newest releases, one a line.
 """
 
 import argparse
