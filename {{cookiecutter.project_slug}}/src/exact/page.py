@@ -30,10 +30,10 @@ table { border-collapse: collapse; } caption { text-align: left; font-weight: 60
 td, th { padding: .2rem .8rem; text-align: left; vertical-align: top; }
 th { font-weight: 600; } tr + tr > * { border-top: 1px solid var(--line); }
 .number { font-variant-numeric: tabular-nums; text-align: right; }
-.causes, .two, .plots { display: grid; gap: 1rem 2rem; }
+.causes, .plots { display: grid; gap: 1rem 2rem; }
+.two { display: flex; flex-wrap: wrap; gap: .5rem 2rem; }
 .causes { grid-template-columns: repeat(auto-fit, minmax(18rem, 1fr)); }
 .plots { grid-template-columns: repeat(auto-fit, minmax(26rem, 1fr)); }
-.two { grid-template-columns: repeat(auto-fit, minmax(11rem, max-content)); }
 figure { margin: 0; break-inside: avoid; overflow-x: auto; }
 figcaption span { margin-right: 1.5rem; }
 svg.plot { width: 100%; max-width: 34rem; display: block; } svg.key { width: 2rem; height: .6rem; }

@@ -9,67 +9,12 @@ from pathlib import Path
 
 from exact import git, history, push
 from exact.objects import Store
+from exact.rebuild import overlap
 from exact.run import Refused
 from exact.show import SHORT
 
 CONFIG = ".dvc/config"
 NOWHERE = "its bytes are neither in DVC's cache nor on the DVC remote that .dvc/config names"
-
-
-def lines(root: Path, known: dict, role: dict) -> Iterator[tuple[str, str]]:
-    """A word and a command line each, to be run in the folder of the project.
-
-    `known` is what `exact which` knows of a file, and `role` what the file is in the first commit.
-    """
-    best, path = known["made"][0], role["path"]
-    revision, commit = release(root, known, role) or (best["commit"][:SHORT], best["commit"])
-    word = shlex.quote(revision)
-    verify = f"make verify REV={word}"
-    if best["folder"] != known["here"] or role["role"] == "unknown":
-        # What another project of this repository has stored is not looked at.
-        yield "recover", f"git checkout {word} && make pull"
-        if role["role"] == "output":
-            yield "rebuild", verify
-        return
-    stored = Stored(root)
-    absent = {name for _, name, *object in push.named(root, [commit]) if not stored.has(*object)}
-    data = [name for name, _ in history.tracked(root, commit, best["folder"])]
-    is_lost = git.content(root, commit, path) is None and not stored.has(known["md5"])
-    checkout = f"{'git stash && ' * is_in_the_way(root, commit)}git checkout {word} && "
-    checkout += config(root, commit)
-    if not absent:
-        yield "recover", f"{checkout}make pull"
-    if is_lost:
-        yield "recover", NOWHERE
-    elif alone := dvc_get(known["here"], word, path, stored.cached(known["md5"])):
-        yield "recover" if absent else "", f"{alone}   (this file alone)"
-    if role["role"] != "output":
-        return
-    if not absent.isdisjoint(data):
-        yield "rebuild", f"impossible here: {', '.join(sorted(absent & {*data}))} is lost, too"
-        return
-    if is_lost:
-        pull = f"{program('dvc')} pull {shlex.join(data)} && " if data else ""
-        yield "rebuild", f"{checkout}{pull}make"
-    yield "" if is_lost else "rebuild", verify
-
-
-def keep(root: Path, commit: str) -> str:
-    """The command that gives a commit a branch of its own."""
-    is_taken = git.git(root, "for-each-ref", "--format=%(refname)", "refs/heads/kept")
-    return f"git branch kept{f'-{commit[:SHORT]}' * bool(is_taken)} {commit[:SHORT]}"
-
-
-def release(root: Path, known: dict, role: dict) -> tuple[str, str] | None:
-    """Name and commit of the first release, if it has the file there and no branch has its name."""
-    for tag in known["releases"][:1]:
-        commit = git.git(root, "rev-parse", f"refs/tags/{tag}^{{commit}}").strip()
-        is_branch = git.git(root, "for-each-ref", "--format=%(refname)", f"refs/heads/{tag}")
-        found = history.roles(root, commit, role["record"], known["md5"])
-        places = [(one["role"], one["path"].removeprefix(known["here"])) for one in found]
-        if (role["role"], role["path"]) in places and not is_branch:
-            return tag, commit
-    return None
 
 
 class Stored:
@@ -101,6 +46,79 @@ class Stored:
         except Refused:
             return True
         return odb is not None and (odb.fs.protocol != "local" or odb.exists(md5))
+
+
+def lines(root: Path, known: dict, role: dict) -> Iterator[tuple[str, str]]:
+    """A word and a command line each, to be run in the folder of the project.
+
+    `known` is what `exact which` knows of a file, and `role` what the file is in the first commit.
+    """
+    best, path = known["made"][0], role["path"]
+    revision, commit = release(root, known, role) or (best["commit"][:SHORT], best["commit"])
+    word = shlex.quote(revision)
+    verify = f"make verify REV={word}"
+    if best["folder"] != known["here"] or role["role"] == "unknown":
+        # What another project of this repository has stored is not looked at.
+        yield "recover", f"git checkout {word} && make pull"
+        if role["role"] == "output":
+            yield "rebuild", verify
+        return
+    stored = Stored(root)
+    named = push.named(root, [commit])
+    absent = {name for _, name, one, remote in named if not stored.has(one, remote)}
+    is_lost = git.content(root, commit, path) is None and not stored.has(known["md5"])
+    checkout = f"{before(root, commit, stored)}git checkout {word} && {config(root, commit)}"
+    if not absent:
+        yield "recover", f"{checkout}make pull"
+    if is_lost:
+        yield "recover", NOWHERE
+    elif alone := dvc_get(known["here"], word, path, stored.cached(known["md5"])):
+        yield "recover" if absent else "", f"{alone}   (this file alone)"
+    if role["role"] == "output":
+        data = inputs(root, commit)
+        if gone := absent & {*data}:
+            yield "rebuild", f"impossible here: {', '.join(sorted(gone))} is lost, too"
+            return
+        if is_lost:
+            pull = f"{program('dvc')} pull {shlex.join(data)} && " if data else ""
+            yield "rebuild", f"{checkout}{pull}make"
+        yield "" if is_lost else "rebuild", verify
+
+
+def before(root: Path, commit: str, stored: Stored) -> str:
+    """The commands without which git or DVC would not replace the files that lie here."""
+    if not git.git(root, "rev-parse", "--verify", "--quiet", "HEAD", check=False):
+        return ""
+    named = [(root / name, md5, remote) for _, name, md5, remote in push.named(root, ["HEAD"])]
+    alone = [one[1:] for one in named if one[0].exists() and not stored.cached(one[1])]
+    is_uncached = alone and all(stored.has(*one) for one in alone)
+    found = f"{program('dvc')} fetch && " if is_uncached else ""
+    return found + ("git stash && " if is_in_the_way(root, commit) else "")
+
+
+def inputs(root: Path, commit: str) -> list[str]:
+    """The files of DVC's that the stages of a commit read and none of them makes."""
+    records = history.Records.of(root, commit)
+    needed = records.inputs(records.stages)
+    return [path for path in records.data if any(overlap(path, dep) for dep in needed)]
+
+
+def keep(root: Path, commit: str) -> str:
+    """The command that gives a commit a branch of its own."""
+    is_taken = git.git(root, "for-each-ref", "--format=%(refname)", "refs/heads/kept")
+    return f"git branch kept{f'-{commit[:SHORT]}' * bool(is_taken)} {commit[:SHORT]}"
+
+
+def release(root: Path, known: dict, role: dict) -> tuple[str, str] | None:
+    """Name and commit of the first release, if it has the file there and no branch has its name."""
+    for tag in known["releases"][:1]:
+        commit = git.git(root, "rev-parse", f"refs/tags/{tag}^{{commit}}").strip()
+        is_branch = git.git(root, "for-each-ref", "--format=%(refname)", f"refs/heads/{tag}")
+        found = history.roles(root, commit, role["record"], known["md5"])
+        places = [(one["role"], one["path"].removeprefix(known["here"])) for one in found]
+        if (role["role"], role["path"]) in places and not is_branch:
+            return tag, commit
+    return None
 
 
 def is_in_the_way(root: Path, commit: str) -> bool:
