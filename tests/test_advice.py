@@ -5,6 +5,7 @@ what it really printed, runs it as it is, and looks whether it did what it is fo
 of somebody who has not activated the project's environment.
 """
 
+import ast
 import os
 import re
 import subprocess
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from bake import ROOT
+from bake import PROJECT, ROOT
 
 sys.path.append(str(ROOT / "tools"))
 from follow import new_machine
@@ -155,7 +156,7 @@ CASES = {
         f'{IN_STORE}; rm -f "$o"',
         "make hooks",
         ("add this line to it: `(.+)`",),
-        "git push origin main 2>&1 | grep 'nothing is pushed'",
+        "git push --dry-run origin main 2>&1 | grep 'nothing is pushed'",
         (("^(.*)$", r"echo '\1' >> .git/hooks/pre-push"),),
     ),
     "hooks, hooks of many projects": Case(
@@ -165,7 +166,7 @@ CASES = {
         f'{IN_STORE}; rm -f "$o"',
         "make hooks",
         ("into a pre-push there: `(.+)`",),
-        "git push origin main 2>&1 | grep 'nothing is pushed'",
+        "git push --dry-run origin main 2>&1 | grep 'nothing is pushed'",
         (("^(.*)$", r"echo '\1' >> ../hooks/pre-push"),),
     ),
     "verify, shallow clone": Case(
@@ -249,7 +250,7 @@ CASES = {
         ("run `(git checkout dvc.lock)`",),
         "git diff --quiet",
     ),
-    "featurize, damaged rows": Case(
+    "featurize, bad rows": Case(
         "chmod +w data/prepared/train.jsonl; echo x > data/prepared/train.jsonl",
         f"{STAGE}.featurize",
         ("run `(.+)`",),
@@ -261,7 +262,7 @@ CASES = {
         ("run `(.+?)`",),
         INTACT,
     ),
-    "evaluate, damaged model, made again": Case(
+    "evaluate, model made again": Case(
         "chmod +w models/model.joblib; echo x > models/model.joblib",
         f"{STAGE}.evaluate",
         ("or `(.+?)`",),
@@ -408,3 +409,110 @@ def test_the_advice_works(name, shell):
         done = shell(line)
         assert done.returncode == case.status, f"{line}\n{done.stdout}\n-- printed by\n{printed}"
     shell.must(case.works)
+
+
+# -- no advice is left out
+
+# Each command in a message, by its file, and the case above that runs it. `{}` is what the message
+# fills in.
+RUN = {
+    "Makefile: make": "push, not built",
+    "compare.py: make release VERSION=v1.0.0": "compare, no release",
+    "compare.py: make verify REV=--tags": "compare, nothing verified",
+    "compare.py: make which FILE={}": "compare, unknown",
+    "data.py: .venv/bin/dvc remote add NAME URL": "data, a secret",
+    "data.py: make": "data, done",
+    "environment.py: make env": "verify, no uv",
+    "git.py: git fetch --unshallow --tags": "verify, shallow clone",
+    "git.py: git log": "verify, unknown",
+    "git.py: git tag": "verify, unknown",
+    "image.py: git fetch --all --tags": "which, unknown",
+    "judge.py: make": "release, not built",
+    "merge.py: git add {}": "merge, a broken record",
+    "merge.py: git checkout HEAD {}": "merge, a broken record",
+    "merge.py: make": "merge, a broken record",
+    "objects.py: .venv/bin/dvc remote add --default store ../store": "release, no DVC remote",
+    "pre_push.py: make push": "hook, an object missing",
+    "push.py: git checkout {} && make && make push": "push, an older object lost",
+    "quick.py: make": "quick, nowhere",
+    "quick.py: make push": "quick, nowhere",
+    "quick.py: make {}": "quick, damaged in the cache",
+    "rebuild.py: make pull": "verify, an input nowhere",
+    "release.py: git fetch {} --tags --force": "release, tag moved",
+    "release.py: git remote -v": "release, git remote gone",
+    "release.py: git stash --include-untracked": "release, tree not clean",
+    "release.py: git tag -d {}": "release, tag without a text",
+    "release.py: make": "release, not built",
+    "release.py: make push": "release, object missing",
+    "release.py: make verify REV=--quick": "quick, nowhere",
+    "run.py: . {}": "another project's environment",
+    "run.py: make env": "another project's environment",
+    "which.py: git branch kept {}": "which, kept by the reflog alone",
+    "which.py: git fetch --all --tags": "which, unknown",
+    "which.py: git fetch --unshallow --tags": "verify, shallow clone",
+    "files.py: make pull": "prepare, no file",
+    "params.py: make env": "another project's environment",
+    "predict.py: .venv/bin/dvc checkout --force": "predict, another model",
+    "predict.py: git checkout {}": "predict, no record",
+    "rows.py: . .venv/bin/activate; dvc repro --force --single-item prepare": "featurize, bad rows",
+    "scores.py: . .venv/bin/activate; dvc repro --force --single-item train": "evaluate, model made again",
+    "scores.py: .venv/bin/dvc checkout --force": "evaluate, damaged model",
+    "scores.py: make": "release, not built",
+    "test_notebooks.py: git add --renormalize notebooks": "a notebook with outputs",
+    "test_notebooks.py: make env": "a notebook with outputs",
+}
+# Where else it is run, or why it is not.
+ELSEWHERE = {
+    "Makefile: .venv/bin/dvc status --cloud": "run by `make push` itself, whose words it explains",
+    "container.py: docker system prune": "would empty the engine of whoever runs the tests",
+    "explain.py: .venv/bin/exact vary": "tests/test_readme.py follows the README, which has it",
+    "git.py: git branch {} {}": "tests/test_push_lines.py",
+    "git.py: git remote add origin <URL>": "tests/test_push_lines.py",
+    "image.py: docker pull {}": "takes a registry",
+    "image.py: git fetch --tags": "takes an engine; as `which, unknown`",
+    "release.py: make verify": "tests/test_readme.py follows the README, which has it",
+    "params.py: make": "tests/test_faults.py changes a file while a stage runs",
+}
+TOOLS = r"(?:make|git|dvc|docker|uv|pip|exact|source|\.|\S*/bin/\S+) [^`']+|make"
+QUOTED = re.compile(rf"(?<![\w`])(?:`({TOOLS})`|'({TOOLS})')")
+# What names a thing and asks nobody to run it.
+NAMES = {"dvc repro", "exact run", "exact image"}
+
+
+def messages(file: Path):
+    """The texts in a program that may be printed, with `{}` for what is filled in."""
+    if file.name == "Makefile":
+        yield from re.findall(".*echo.*", file.read_text(encoding="utf-8"))
+        return
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    inner = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            # A docstring.
+            inner.add(node.value)
+        if isinstance(node, ast.JoinedStr):
+            inner.update(child for child in ast.walk(node) if child is not node)
+    for node in ast.walk(tree):
+        if node in inner:
+            continue
+        if isinstance(node, ast.JoinedStr):
+            parts = (x.value if isinstance(x, ast.Constant) else "{}" for x in node.values)
+            yield "".join(parts)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+def test_every_command_in_a_message_is_run_by_a_test():
+    project = ROOT / PROJECT
+    files = [project / "Makefile", *project.glob("src/*/*.py"), *project.glob("tests/*.py")]
+    found = {
+        f"{file.name}: {command}"
+        for file in files
+        for text in messages(file)
+        for pair in QUOTED.findall(text)
+        if (command := pair[0] or pair[1]) not in NAMES
+    }
+    known = RUN.keys() | ELSEWHERE.keys()
+    assert found - known == set(), "give these a case above"
+    assert known - found == set(), "these are printed no more"
+    assert set(RUN.values()) <= CASES.keys()

@@ -93,7 +93,7 @@ def test_a_release_is_what_all_tools_know(ready, tmp_path):
     assert tags(ready) == []
     told = release(ready, "v1.0.0", "--stage", "prod").stdout
     assert told.endswith(
-        "tell the others: git push origin HEAD altruism@v1.0.0 'altruism#prod#1'\n"
+        "tell the others: git push --atomic origin main altruism@v1.0.0 'altruism#prod#1'\n"
     )
     assert tags(ready) == ["altruism#prod#1", TAG]
     md5 = ready.run("md5sum", MODEL).stdout.split()[0]
@@ -107,7 +107,7 @@ def test_a_release_is_what_all_tools_know(ready, tmp_path):
     ready.run(*artifact, "--rev", "v1.0.0", "--out", got / "a")
     ready.run(*artifact, "--stage", "prod", "--out", got / "c")
     ready.run("dvc", "get", ".", MODEL, "--rev", TAG, "--out", got / "b")
-    ready.run("git", "push", "--quiet", "origin", "main", TAG)
+    ready.run("sh", "-c", told.rpartition("others: ")[2])
     ready.run(
         "git", "clone", "--quiet", ready.root.parent / "origin.git", ready.root.parent / "new"
     )
@@ -385,6 +385,58 @@ def test_a_tag_made_by_hand_is_rebuilt_before_it_gets_a_stage(ready):
     ready.run("make", "push")
     ready.run("git", "tag", "--annotate", "--message", "by hand", TAG)
     assert "the rebuild is not identical" in refused(ready, "v1.0.0", "--stage", "prod")
+
+
+# -- what would stop the tag is asked before the work
+
+# Variables, and settings of the repository, with which git makes no tag; and what is said.
+NOBODY = {f"GIT_COMMITTER_{what}": "" for what in ("NAME", "EMAIL")}
+STOPS = {
+    "nobody": (NOBODY, {"user.useConfigOnly": "true"}, "empty ident name"),
+    "no signing key": ({}, {"tag.gpgSign": "true", "gpg.format": "ssh"}, "user.signingkey needs"),
+    "a key that signs not": (
+        {},
+        {"tag.forceSignAnnotated": "true", "gpg.program": "false"},
+        "gpg failed to sign the data (tag.gpgSign is set)",
+    ),
+    "a lock that was left": ({}, {}, "Unable to create"),
+    "a tag in the way": ({}, {}, "cannot lock ref"),
+}
+
+
+@pytest.mark.parametrize("stop", STOPS)
+@pytest.mark.parametrize("words", [(), ("--dry-run",), ("--stage", "prod")])
+def test_what_stops_a_tag_is_said_before_the_work(stop, words, ready):
+    environ, settings, why = STOPS[stop]
+    lock = ready.root / ".git/refs/tags" / f"{TAG}.lock"
+    for name, value in settings.items():
+        ready.run("git", "config", name, value)
+    if stop == "a lock that was left":
+        lock.touch()
+    if stop == "a tag in the way":
+        ready.run("git", "tag", f"{TAG}/x")
+    before = tags(ready)
+    done = release(ready, "v1.0.0", *words, status=1, **environ)
+    lock.unlink(missing_ok=True)
+    for name in settings:
+        ready.run("git", "config", "--unset", name)
+    sentence, *git_lines = done.stderr.splitlines()
+    assert sentence.startswith("exact: git cannot tag this commit yet: ") and why in done.stderr
+    # Nothing was looked at yet, and git's own remedy is there.
+    assert done.stdout == "" and tags(ready) == before
+    remedy = "  " * 2 + 'git config --global user.email "you@example.com"'
+    assert (remedy in git_lines) == (stop == "nobody")
+
+
+def test_a_tag_that_is_signed_by_a_key_is_made(ready, tmp_path):
+    ready.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "key")
+    settings = {"gpg.format": "ssh", "user.signingKey": tmp_path / "key", "tag.gpgSign": "true"}
+    for name, value in settings.items():
+        ready.run("git", "config", name, value)
+    release(ready, "v1.0.0")
+    for name in settings:
+        ready.run("git", "config", "--unset", name)
+    assert "BEGIN SSH SIGNATURE" in ready.run("git", "cat-file", "tag", TAG).stdout
 
 
 # -- tags of others
