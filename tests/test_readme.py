@@ -2,9 +2,12 @@
 
 import json
 import re
+import shutil
+import subprocess
+import sys
 
 import pytest
-from bake import PROJECT, ROOT
+from bake import PROJECT, ROOT, bake
 from golden import GOLDEN
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -48,3 +51,67 @@ def test_generated_readme_says_what_the_build_prints(built):
     numbers = [metrics[name] for name in ("roc_auc", "commonest_label_accuracy", "accuracy")]
     assert re.findall(r"0\.\d{3}", line) == [f"{number:.3f}" for number in numbers]
     assert f"on {metrics['rows']} held-out rows" in line
+
+
+# -- followed to the letter
+
+FOLLOW = ROOT / "tools/follow.py"
+
+
+def followed(readme, *words) -> subprocess.CompletedProcess:
+    command = [sys.executable, FOLLOW, readme, *words]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+# What a README says, and how following it ends; `SHELL` lines are in one shell, as they stand.
+WORDS = {
+    "a command that fails": ("$ false", 1, "1 commands run, 1 failing"),
+    "a command that is not there": ("$ exact which x", 1, "127      exact which x"),
+    "a syntax error": ("$ echo ) (", 1, "1 commands run, 1 failing"),
+    "the end of the shell": ("$ exit 0\n$ true", 1, "2 commands run, 2 failing"),
+    "somebody who is asked": ("$ read name", 1, "1 commands run, 1 failing"),
+    "an identity of git": ("$ git init -q x && git -C x commit -q --allow-empty -m x", 1, "128 "),
+    "no command at all": ("prints nothing", 1, "0 commands run"),
+    "one shell, a comment, an output": (
+        "$ cd ..   # up\nout\n$ test -d here",
+        0,
+        "2 commands run, 0 ",
+    ),
+    "one that is not run": (
+        "$ make test   # long\n$ true",
+        0,
+        "1 commands run, 0 failing, 1 not run",
+    ),
+}
+
+
+@pytest.mark.parametrize("words", WORDS)
+def test_following_a_readme_finds_what_fails(words, tmp_path):
+    lines, status, says = WORDS[words]
+    folder = tmp_path / "here"
+    folder.mkdir()
+    (folder / "README.md").write_text(f"```console\n{lines}\n```\n\n```yaml\n$ false\n```\n")
+    done = followed(folder / "README.md")
+    assert done.returncode == status and says in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.exhaustive
+def test_no_command_of_the_readme_fails(tmp_path):
+    """In a copy of the template that holds what a clone would."""
+    listed = ("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    names = subprocess.run(listed, cwd=ROOT, capture_output=True, check=True).stdout.decode()
+    for name in filter(None, names.split("\0")):
+        place = tmp_path / "template" / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / name).exists():
+            shutil.copy(ROOT / name, place)
+    done = followed(tmp_path / "template/README.md")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.exhaustive
+def test_no_command_of_a_projects_readme_fails(tmp_path):
+    done = followed(bake(tmp_path, project_name="Free Pizza") / "README.md")
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -36,7 +36,9 @@ def skipped(command: str) -> str | None:
 
 
 def new_machine(home: Path) -> dict[str, str]:
-    """The variables of a machine that nobody has used yet."""
+    """The variables of a machine that nobody has used yet, with nothing in the folder `home`."""
+    # Whatever the machine is called, git must not take its name for an address.
+    (home / ".gitconfig").write_text("[user]\n\tuseConfigOnly = true\n", encoding="utf-8")
     kept = {name: value for name, value in os.environ.items() if KEPT.match(name)}
     inherited = [p for p in kept["PATH"].split(os.pathsep) if not Path(p, "activate").exists()]
     # A Python that is installed, not that of an environment.
