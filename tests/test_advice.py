@@ -411,6 +411,20 @@ def test_the_advice_works(name, shell):
     shell.must(case.works)
 
 
+@pytest.mark.slow
+@pytest.mark.exhaustive
+def test_push_says_what_it_does_before_it_does_it(shell):
+    """Each step may take long, and DVC draws its bars on terminals alone."""
+    said = [line for line in shell.must("make push").splitlines() if not line.startswith("make")]
+    assert said == [
+        "push: comparing the files here with dvc.lock",
+        "push: copying to the remote what it lacks",
+        "Everything is up to date.",
+        "push: looking whether older commits lack anything there",
+        "push: looking whether all of it is there",
+    ]
+
+
 # -- no advice is left out
 
 # Each command in a message, by its file, and the case above that runs it. `{}` is what the message
