@@ -345,7 +345,7 @@ def steps(root: Path, arguments: argparse.Namespace) -> Iterator[str]:
         made += [given] if given else []
         yield f"{tag} is in stage {arguments.stage}" + ("" if given else " already")
     if made:
-        yield from git.push_lines(root, commit, made)
+        yield from git.push_lines(root, commit, list(dict.fromkeys([tag, *made])))
 
 
 def checked(root: Path, store: Store, tag: str, commit: str, rebuilt: bool) -> Iterator[str]:
