@@ -70,20 +70,21 @@ def refusal(folder: Path, tree: Path) -> str:
     return ""
 
 
-def starts(program: str | Path) -> bool:
-    """Whether a program is there and can be run."""
+def is_uv(program: str | Path) -> bool:
+    """Whether a program is there, starts, and says that it is uv."""
     try:
-        return not subprocess.run([program, "--version"], capture_output=True).returncode
+        done = subprocess.run([program, "--version"], capture_output=True)
     except OSError:
         return False
+    return done.stdout.startswith(b"uv ")
 
 
 def make_environment(root: Path, tree: Path, folder: Path) -> None:
     """Make the environment of the locks in `tree` at `folder`, every hash checked."""
     found = [shutil.which("uv"), root / ".uv/bin/uv"]
-    uv = next((uv for uv in found if uv and starts(uv)), None)
+    uv = next((uv for uv in found if uv and is_uv(uv)), None)
     if not uv:
-        raise Refused("cannot make its environment: no uv on PATH starts; run `make env`")
+        raise Refused("its environment cannot be made: no uv on PATH starts; run `make env`")
     folder.with_suffix(".made").unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
     version = (tree / ".python-version").read_text(encoding="utf-8").strip()
@@ -109,7 +110,7 @@ def make_environment(root: Path, tree: Path, folder: Path) -> None:
         raise Refused(f"uv's cache was edited: {name} is not its package's; run `{clean}`")
     if why := refusal(folder, tree):
         shutil.rmtree(folder)
-        raise Refused(f"cannot make its environment: {why}")
+        raise Refused(f"its environment cannot be made: {why}")
     folder.with_suffix(".made").write_text(state_of(folder), encoding="utf-8")
 
 

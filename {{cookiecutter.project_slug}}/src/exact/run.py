@@ -134,8 +134,10 @@ def applies(marker: str | None) -> bool:
     """Whether a lock's line with this environment marker is meant for this interpreter."""
     if not marker:
         return True
-    from packaging.markers import Marker  # Rarely needed, so its import is not paid every time.
-
+    try:
+        from packaging.markers import Marker  # Rarely needed, so not imported every time.
+    except ImportError:
+        return False  # The lock names it for every machine, so that it is missing is told anyway.
     return Marker(marker).evaluate()
 
 

@@ -139,6 +139,8 @@ def refusal(error: Exception, where: str) -> Refused:
 def main() -> None:
     values = params.load("data", "features")
     rows, labels, _ = read_prepared(Path("data/prepared/train.jsonl"))
+    # Said at once, for it can take minutes.
+    print(f"featurize: fitting the features to {len(rows)} rows", flush=True)
     frame = PandasAdapter().create_container(rows, None, None)
     fitted = transformer(values["data"], values["features"], frame)
     try:

@@ -42,6 +42,8 @@ def main() -> None:
     chosen = params.load("train")["train"]
     features = joblib.load("data/features/transformer.joblib")
     train = joblib.load("data/features/train.joblib")
+    # Said at once, for it can take hours.
+    print(f"train: fitting {chosen['estimator']} to {len(train['labels'])} rows", flush=True)
     model = fit(chosen, features, train["matrix"], train["labels"])
     params.check_unchanged()
     write({Path("models/model.joblib"): dumps(model)})
