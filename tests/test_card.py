@@ -35,7 +35,7 @@ def test_the_commands_of_the_card_work(built, tmp_path):
 WORDS = {
     "estimator: logistic_regression ": "estimator: hist_gradient_boosting ",
     'not_for: "Decisions': 'not_for: "*A* | [b](c) <i>`x`</i> Decisions',
-    "min_df: 5": "min_df: 7",
+    "min_df: 2": "min_df: 7",
 }
 
 

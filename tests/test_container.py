@@ -335,7 +335,7 @@ def test_no_registry(registry, built):
 def test_no_image_of_what_dvc_lock_does_not_describe(released):
     branch = released.run("git", "rev-parse", "HEAD").stdout.strip()
     text = released.read("params.yaml")
-    released.replace("params.yaml", "min_df: 5", "min_df: 6")
+    released.replace("params.yaml", "min_df: 2", "min_df: 6")
     done = released.run("exact", "image", *OPTIONS)
     assert "what is not committed is not in it" in done.stderr
     released.commit("Forgot make")

@@ -650,8 +650,8 @@ def other_class(model) -> None:
 # What is done to the model, and how the sentences read then.
 CHANGES = {
     "parameters": (
-        lambda m: vars(last(m)).update(C=1.0, tol=1),
-        [f"{LAST}.C: 0.1 -> 1.0", f"{LAST}.tol: 0.0001 -> 1"],
+        lambda m: vars(last(m)).update(C=2.0, tol=1),
+        [f"{LAST}.C: 1 -> 2.0", f"{LAST}.tol: 0.001 -> 1"],
     ),
     "type of a number": (
         lambda m: vars(last(m)).update(max_iter=5000.0),

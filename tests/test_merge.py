@@ -8,7 +8,7 @@ import yaml
 pytestmark = pytest.mark.slow
 BRANCHES = {
     "estimator": ("estimator: logistic_regression ", "estimator: multinomial_nb "),
-    "features": ("min_df: 5", "min_df: 9"),
+    "features": ("min_df: 2", "min_df: 9"),
     "iterations": ("max_iter: 5000", "max_iter: 4000"),
 }
 

@@ -37,7 +37,7 @@ def played(built, tmp_path_factory):
     model = (project.root / "models/model.joblib").read_bytes()
     (folder / "model.pkl").write_bytes(model)
     project.replace("params.yaml", "estimator: logistic_regression ", "estimator: random_forest ")
-    project.replace("params.yaml", "min_df: 5", "min_df: 10")
+    project.replace("params.yaml", "min_df: 2", "min_df: 10")
     lines = project.read(RAW).splitlines(keepends=True)
     project.write(RAW, "".join(lines[:2900]))
     project.run("dvc", "add", "--quiet", RAW)

@@ -529,7 +529,7 @@ joblib.dump(model, r"{folder}/other.joblib")
 
 def test_the_bundled_model_and_how_to_get_it_back(built, tmp_path):
     told = built.run("exact", "which", MODEL).stdout
-    assert "models/model.joblib, output of stage train" in told and "roc_auc 0.735553" in told
+    assert "models/model.joblib, output of stage train" in told and "roc_auc 0.724782" in told
     # The commands that it tells are run as they stand.
     (get,) = re.findall(r"dvc get .*?--out recovered", told)
     copied = built.copy(tmp_path / "altruism")
