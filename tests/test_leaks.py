@@ -74,7 +74,7 @@ LEAKS = {
     ),
     "empty after half of the successes": (
         lambda label, number, die: None if label and number % 2 else die.choice("abc"),
-        "the value 'null' always means 'label 1'",
+        "being empty always means 'label 1'",
     ),
     "one value of many": (
         lambda label, number, die: "thanked" if label and number % 3 else die.choice("abc"),
@@ -107,7 +107,7 @@ LEAKS = {
     ),
     "empty in two ways after some successes": (
         lambda label, number, die: (
-            die.choice(["", None]) if label and number % 9 == 0 else f"user {number}"
+            die.choice(["", None]) if label and number % 3 == 0 else f"user {number}"
         ),
         "being empty always means 'label 1', in \\d+ rows",
     ),
@@ -167,16 +167,17 @@ def test_texts_that_repeat_are_no_leak(leaks):
         assert reason(leaks, made(LEAKS[case][0]), is_text=True) is None
 
 
-@pytest.mark.parametrize("shares", [(0.98, 0.02), (0.5, 0.5), (0.999, 0.001)])
+@pytest.mark.parametrize("shares", [(0.98, 0.02), (0.5, 0.5), (0.99, 0.01)])
 def test_rows_that_are_copies_of_each_other_are_no_leak(shares, leaks):
-    """A rare value in rows of four texts or groups, thirty times each."""
+    """A value in six hundred rows of four texts or groups."""
     pairs = made(HARMLESS["coin"], rows=3000, shares=shares)
-    sources = [*range(3000), *(number % 4 for number in range(120))]
-    pairs += [("label 1", "a town of theirs")] * 120
-    assert reason(leaks, pairs, sources=sources) is None
+    sources = [*range(3000), *(f"copy {number % 4}" for number in range(600))]
+    pairs += [("label 1", "a town of theirs")] * 600
+    bounds = {**BOUNDS, "max_auc": 1}
+    assert reason(leaks, pairs, bounds, sources=sources) is None
     # Of different people, the same rows are the leak that they look like.
-    told = "the value 'a town of theirs' always means 'label 1', in 120 rows"
-    assert reason(leaks, pairs) == told
+    told = "the value 'a town of theirs' always means 'label 1', in 600 rows"
+    assert reason(leaks, pairs, bounds) == told
 
 
 def test_a_leak_in_few_groups_is_found(leaks):
@@ -185,11 +186,27 @@ def test_a_leak_in_few_groups_is_found(leaks):
     assert reason(leaks, pairs, sources=[number % 3 for number in range(1000)])
 
 
+def test_rare_values_of_a_good_category_are_no_leak(leaks):
+    """Words that only spam begins with, each in some rows; all of them together are a leak."""
+    first = made(lambda label, number, die: f"FREE {number % 30}" if label else "hi", 4000)
+    mixed = [("label 0", "FREE 0"), *first, *(("label 1", "hi") for _ in range(200))]
+    assert reason(leaks, mixed) is None
+    assert reason(leaks, [(label, str(value)[:4]) for label, value in first])
+
+
+def test_a_leak_is_found_where_texts_are_few_and_go_with_the_label(leaks):
+    pairs = made(LEAKS["the label itself"][0])
+    sources = [f"{label} {number % 2}" for number, (label, _) in enumerate(pairs)]
+    assert reason(leaks, pairs, sources=sources)
+
+
 def test_the_more_values_are_tried_the_less_one_of_them_says(leaks):
-    """Twelve rows of one value, all of a label that one in ten has, beside few or many others."""
+    """Ten of forty rows of a label that one in ten has, beside few or many other values."""
     told = {}
     for towns in (2, 300):
-        pairs = made(lambda label, number, die, n=towns: die.randrange(n), 3000, shares=(0.9, 0.1))
+        die = random.Random(towns)
+        pairs = [("label 0", die.randrange(towns)) for _ in range(360)]
+        pairs += [("label 1", die.randrange(towns)) for _ in range(30)]
         told[towns] = reason(leaks, pairs + [("label 1", "Malm\xf6")] * 10)
     assert told == {2: "the value 'Malm\xf6' always means 'label 1', in 10 rows", 300: None}
 
@@ -233,12 +250,10 @@ def test_leak_of_one_label_among_twenty(leaks):
 def test_bounds_are_parameters(leaks):
     good = made(HARMLESS["good number"])
     assert "an AUC of 0.8" in reason(leaks, good, {**BOUNDS, "max_auc": 0.8})
-    rare = [
-        ("label 0" if value == "rare" else label, value)
-        for label, value in made(HARMLESS["rare value, pure by chance"])
-    ]
-    told = "the value 'rare' always means 'label 0', in 30 rows"
-    assert reason(leaks, rare, {**BOUNDS, "max_chance": 0.01}) == told
+    few = [("label 1", "few")] * 8 + [("label 0", n) for n in range(24)]
+    told = "the value 'few' always means 'label 1', in 8 rows"
+    assert reason(leaks, few) is None
+    assert reason(leaks, few, {**BOUNDS, "max_chance": 0.01}) == told
 
 
 def test_few_rows_are_no_proof(leaks):

@@ -12,6 +12,8 @@ from .problems import shown
 EMPTY = {"", "-", "?", "n/a", "na", "nan", "none", "null", "unknown"}
 # A label that more of the rows have says little of a value that always goes with it.
 COMMON = 0.9
+# A value that fewer of a label's rows have is rare, as values of a good category are.
+PART = 0.2
 # Rows of fewer sources may be copies of each other, and are no proof.
 SOURCES = 5
 # A row's label, its raw value of the column and its source: rows of one source are not independent.
@@ -26,16 +28,17 @@ def leaks(rows: list[Seen], bounds: dict, is_text: bool = False) -> dict[str, st
     number, or a value against all others, is too good to be true. A text is judged by whether it is
     filled, and by nothing else, since texts repeat for many good reasons.
     """
+    sources = defaultdict(set)
+    for label, _, source in rows:
+        sources[label].add(source)
     shares = Counter(label for label, _, _ in rows)
-    least = min(SOURCES, len({source for _, _, source in rows}))
     tried = list(groups(rows, is_text))
     bounds = {**bounds, "max_chance": bounds["max_chance"] / len(tried) / max(1, len(shares))}
     found: dict[str, str] = {}
     for check, what, chosen in tried:
-        if len(chosen) >= least and check not in found:
-            reason = told(Counter(label for label, _, _ in chosen), shares, bounds)
-            if reason and len({source for _, _, source in chosen}) >= least:
-                found[check] = f"{what} {reason}"
+        reason = told(chosen, shares, sources, bounds) if check not in found else None
+        if reason:
+            found[check] = f"{what} {reason}"
     if not is_text and (reason := too_good(filled(rows), bounds)):
         found["number"] = reason
     return found
@@ -45,29 +48,41 @@ def groups(rows: list[Seen], is_text: bool) -> Iterator[tuple[str, str, list[See
     """The rows that are judged together: the check, what they have in common, and they."""
     having = filled(rows)
     yield "filled", "being filled at all", having
+    if len(having) < len(rows):
+        yield "filled", "being empty", [row for row in rows if not is_filled(row[1])]
     if not is_text:
         values = defaultdict(list)
-        for row in rows:
+        for row in having:
             value = row[1]
             values[value if isinstance(value, str) else json.dumps(value)].append(row)
         yield from (("value", f"the value {shown(v)}", values[v]) for v in sorted(values))
-    if 0 < len(having) < len(rows):
-        yield "filled", "being empty", [row for row in rows if not is_filled(row[1])]
 
 
-def told(inside: Counter, all_rows: Counter, bounds: dict) -> str | None:
-    """What rows of these labels, of all there are, tell too well to be an accident, or None."""
-    size, total = inside.total(), all_rows.total()
-    for label, count in sorted(inside.items()):
-        share = all_rows[label] / total
-        if count == size and share <= COMMON and share**size < bounds["max_chance"]:
-            return f"always means {shown(label)}, in {size} rows"
-        sizes = all_rows[label], total - all_rows[label]
-        if sizes[1]:
-            area = 0.5 + abs(count / sizes[0] - (size - count) / sizes[1]) / 2
-            if area > bounds["max_auc"] and chance(area, *sizes) < bounds["max_chance"]:
+def told(chosen: list[Seen], shares: Counter, sources: dict, bounds: dict) -> str | None:
+    """What `chosen` rows tell too well to be an accident, or None.
+
+    `shares` and `sources` have the number of rows and the sources of each label.
+    """
+    inside = Counter(label for label, _, _ in chosen)
+    for label, count in inside.items():
+        others = shares.total() - shares[label]
+        if always(label, len(chosen), shares, bounds) and len(inside) == 1:
+            enough = min(SOURCES, len(sources[label]))
+            if len({source for _, _, source in chosen}) >= enough:
+                return f"always means {shown(label)}, in {len(chosen)} rows"
+        if others:
+            area = 0.5 + abs(count / shares[label] - (len(chosen) - count) / others) / 2
+            by_chance = chance(area, shares[label], others)
+            if area > bounds["max_auc"] and by_chance < bounds["max_chance"]:
                 return f"alone tells {shown(label)} from the rest with an AUC of {area:.3f}"
     return None
+
+
+def always(label: str, size: int, shares: Counter, bounds: dict) -> bool:
+    """Whether it is no accident, and no small matter, that `size` rows all have this label."""
+    share = shares[label] / shares.total()
+    by_chance = share**size
+    return share <= COMMON and size >= PART * shares[label] and by_chance < bounds["max_chance"]
 
 
 def filled(rows: list[Seen]) -> list[Seen]:

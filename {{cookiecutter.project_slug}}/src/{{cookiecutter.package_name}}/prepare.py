@@ -173,7 +173,9 @@ def stop_at_leaks(train: list[Item], values: dict) -> None:
 
 def entry(column: str, check: str) -> str:
     """An entry of leaks.allow, as YAML that can be copied whatever the column's name is."""
-    return json.dumps({column: check}, ensure_ascii=not column.isprintable())
+    name = json.dumps(column, ensure_ascii=False)
+    safe = (c if c.isprintable() else f"\\U{ord(c):08x}" for c in name)
+    return f"{{{''.join(safe)}: {check}}}"
 
 
 def main() -> None:
