@@ -96,21 +96,26 @@ REFUSED = {
     "gzip called .jsonl": ("rows.jsonl", gzip.compress(lines()), f"is gzip, {SUFFIX}; unpack"),
     "gzip called .csv": ("rows.csv", gzip.compress(csv()), f"is gzip, {SUFFIX}; unpack"),
     "gzip bomb": ("rows.csv", gzip.compress(bytes(10**7)), f"is gzip, {SUFFIX}; unpack"),
-    "zip with a parent path": ("rows.csv", zipped(), f"is zip (or an .xlsx), {SUFFIX}"),
+    "zip with a parent path": ("rows.csv", zipped(), f"is zip, {SUFFIX}; unpack it with `unzip`"),
     "Parquet called .csv": ("rows.csv", PARQUET, f"is Parquet, {SUFFIX}"),
     "gzip called .csv.gz": ("rows.csv.gz", gzip.compress(csv()), "(gzip) has a suffix that"),
     "no suffix": ("rows", csv(), "has a suffix that is none of .jsonl, .ndjson, .json, .csv"),
     "pickle": ("rows.pkl", b"\x80\x04N.", "has a suffix that is none of .jsonl"),
     "UTF-16 with its mark": ("rows.csv", csv().decode().encode("utf-16"), "is UTF-16"),
-    "UTF-16 without": ("rows.csv", csv().decode().encode("utf-16-le"), "line 1: there is a NUL"),
+    "UTF-16 without": ("rows.csv", csv().decode().encode("utf-16-le"), "is UTF-16, not what"),
     "UTF-32": ("rows.csv", csv().decode().encode("utf-32"), "is UTF-16 or UTF-32"),
     "JSON Lines called .csv": ("rows.csv", lines(), f"is JSON, {SUFFIX}; rename it to"),
     "JSON called .csv": ("rows.csv", json.dumps(ROWS, indent=1).encode(), f"is JSON, {SUFFIX}"),
     "JSON called .tsv": ("rows.tsv", json.dumps(ROWS).encode(), f"is JSON, {SUFFIX}"),
     "CSV called .jsonl": ("rows.jsonl", csv(), "row 1: not valid JSON at 'id,part,label"),
-    "CSV called .json": ("rows.json", csv(), "is no list of rows; write [{…}, {…}]"),
-    "JSON Lines called .json": ("rows.json", lines(), "is no list of rows", ".jsonl"),
-    "list called .jsonl": ("rows.jsonl", json.dumps(ROWS).encode(), "row 1: ", "is no row; write"),
+    "CSV called .json": ("rows.json", csv(), "is not a list of rows; write [{…}, {…}]"),
+    "JSON Lines called .json": ("rows.json", lines(), "is not a list of rows", ".jsonl"),
+    "list called .jsonl": (
+        "rows.jsonl",
+        json.dumps(ROWS).encode(),
+        "row 1: ",
+        "is not a row; write",
+    ),
     "TSV called .csv": (
         "rows.csv",
         tsv(),
@@ -127,7 +132,11 @@ REFUSED = {
         csv().replace(b",", b";"),
         "device;moment' is one column; ",
     ),
-    "a page to log in": ("rows.csv", b"<!doctype html>\n<p>Log in</p>\n", "row 1 (line 2): there"),
+    "a page to log in": (
+        "rows.csv",
+        b"<!doctype html>\n<p>Log in</p>\n",
+        "is a web page, not what",
+    ),
     "XML called .jsonl": ("rows.jsonl", b"<rows/>\n", "row 1: not valid JSON at '<rows/>'"),
     # Nothing, or too little.
     "empty JSON Lines": ("rows.jsonl", b"", "is empty; it must hold rows"),
@@ -140,9 +149,9 @@ REFUSED = {
     "one class only": (
         "rows.jsonl",
         lines([{**row, "label": True} for row in ROWS]),
-        "lack a label ('false': 0, 'true': 8); add such rows",
+        "the rows lack the label 'false' (8 rows); add rows with it",
     ),
-    "one row": ("rows.jsonl", lines(ROWS[:1]), "lack a label ('false': 1, 'true': 0)"),
+    "one row": ("rows.jsonl", lines(ROWS[:1]), "lack the label 'true' (1 rows)"),
     # Cut short.
     "JSON Lines cut in a row": ("rows.jsonl", lines()[:-9], "row 8: not valid JSON at"),
     "JSON Lines cut in a key": ("rows.jsonl", lines()[:-35], "row 8: not valid JSON at"),
@@ -205,8 +214,12 @@ REFUSED = {
     "row that is no JSON": ("rows.jsonl", lines(third="{'id': 'r3'}"), "row 3: not valid JSON at"),
     "empty line": ("rows.jsonl", lines(third=""), "row 3 is an empty line; remove it"),
     "empty last line": ("rows.jsonl", lines() + b"\n", "row 9 is an empty line; remove it"),
-    "null for a row": ("rows.jsonl", lines(third="null"), "row 3: null is no row; write an object"),
-    "list for a row": ("rows.jsonl", lines(third='["r3"]'), 'row 3: ["r3"] is no row; write an'),
+    "null for a row": (
+        "rows.jsonl",
+        lines(third="null"),
+        "row 3: null is not a row; write an object",
+    ),
+    "list for a row": ("rows.jsonl", lines(third='["r3"]'), 'row 3: ["r3"] is not a row; write an'),
     "two rows on a line": ("rows.jsonl", lines(third="{} {}"), "row 3", "more than one value"),
     "comma after a row": ("rows.jsonl", lines(third="{},"), "row 3: not valid JSON at ','"),
     "tab inside a text": (
@@ -245,7 +258,7 @@ REFUSED = {
     "duplicate key in a list": (
         "rows.json",
         b"[" + third("{", '{"age": 1, ').strip().replace(b"\n", b",") + b"]",
-        "row 3: not valid JSON (the key 'age' stands twice); mend it",
+        "row 3: not valid JSON (the key 'age' stands twice); fix it",
     ),
     "100k nesting": ("rows.jsonl", lines(third="[" * 10**5), "row 3: not valid JSON (nested too"),
     "100k nesting in a list": ("rows.json", b"[" * 10**5, "row 1: not valid JSON (nested too deep"),
@@ -293,7 +306,7 @@ REFUSED = {
         "rows.jsonl",
         lines(with_value("title", ...)),
         "row 3: there is no column 'title' among 'id', 'part', 'label', 'age'",
-        "; add it, or mend params.yaml",
+        "; add it, or fix params.yaml",
     ),
     "missing number column": (
         "rows.csv",
@@ -310,7 +323,7 @@ REFUSED = {
     "unknown label": (
         "rows.jsonl",
         lines(with_value("label", "maybe")),
-        "row 3, column 'label' is 'maybe', not in data.labels ('false', 'true'); add or mend it",
+        "row 3, column 'label' is 'maybe', not in data.labels ('false', 'true'); add it there, or",
     ),
     "label drift: True": ("rows.csv", csv(with_value("label", "True")), "is 'True', not in data"),
     "label drift: 1": ("rows.jsonl", lines(with_value("label", 1)), "is 1, not in data.labels"),
@@ -396,17 +409,17 @@ REFUSED = {
     "one class in the test part": (
         "rows.jsonl",
         lines(with_all("part", ["train"] * 7 + ["test"])),
-        "the test rows lack a label ('false': 0, 'true': 1); add such rows, or mend",
+        "the test rows lack the label 'false' (1 rows); hold out other rows",
     ),
     "one class in the training part": (
         "rows.jsonl",
         lines(with_all("part", ["train"] + ["test"] * 7)),
-        "the train rows lack a label ('false': 1, 'true': 0); add such rows, or mend",
+        "the train rows lack the label 'true' (1 rows); hold out other rows",
     ),
     "one class once duplicates are out": (
         "rows.jsonl",
         lines(with_all("title", [ALIKE, "b", ALIKE, "d", ALIKE, "f", ALIKE, "h"])),
-        "the train rows left lack a label ('false': 0, 'true': 3)",
+        "the train rows left lack the label 'false' (3 rows)",
     ),
     # Moments.
     **{

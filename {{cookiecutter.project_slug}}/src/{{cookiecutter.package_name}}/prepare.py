@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 
 from exact.dump import write
@@ -23,8 +23,10 @@ def labelled(data: dict) -> list[Item]:
     Sorting is what makes the model independent of the order of the file.
     """
     places: dict[str, str] = {}
-    found = []
-    for place, row in files.read(Path(data["file"])):
+
+    def item(place: str, row: rows.Row) -> Item:
+        if not places:
+            rows.check_header(row, place, data)
         where = f"{place}, column {shown(data['id'])}"
         name = rows.as_id(rows.field(row, data["id"], place), where)
         if name in places:
@@ -32,7 +34,9 @@ def labelled(data: dict) -> list[Item]:
         places[name] = place
         where = f"{place}, column {shown(data['label'])}"
         label = rows.as_label(rows.field(row, data["label"], place), where, data["labels"])
-        found.append((place, name, label, row))
+        return place, name, label, row
+
+    found = problems.each(files.read(Path(data["file"])), item)
     return sorted(found, key=lambda item: item[1])
 
 
@@ -66,19 +70,44 @@ def share(name: str) -> float:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") / 2**64
 
 
-def check_labels(part: str, found: list[str], data: dict, instead: str = "") -> None:
-    """Refuse a part in which a label is missing: nothing could be learned or measured of it.
+def check_labels(part: str, found: list[str], data: dict, fix: str) -> None:
+    """Refuse a part in which a label is missing: nothing could be learned or measured of it."""
+    lacking = [label for label in data["labels"] if label not in {*found}]
+    if lacking:
+        told = f"the {part} lack the label {', '.join(map(shown, lacking))}"[:200]
+        raise Refused(f"{data['file']}: {told} ({len(found)} rows); {fix}")
 
-    `instead` says what to do, where that is neither another split nor other rows.
-    """
-    counts = Counter(found)
-    if not found:
-        mend = "another share or moment in split.test, or say it in a column (split.by: column)"
-        raise Refused(f"{data['file']}: there are no {part}; {instead or f'choose {mend}'}")
-    if min(counts[label] for label in data["labels"]) < 1:
-        have = ", ".join(f"{shown(label)}: {counts[label]}" for label in data["labels"])
-        told = f"{data['file']}: the {part} lack a label ({have})"
-        raise Refused(f"{told}; {instead or 'add such rows, or mend params.yaml'}")
+
+def check_parts(parts: dict[str, list[Item]], data: dict, split: dict) -> None:
+    """Refuse a split that leaves a part without rows, or without a label."""
+    everything = [item for items in parts.values() for item in items]
+    for part, items in parts.items():
+        if not items:
+            raise Refused(f"{data['file']}: there are no {part} rows: {no_rows(everything, split)}")
+        fix = "hold out other rows (see split in params.yaml), or add rows with that label"
+        if split["same_text"] == "together":
+            fix = "set split.same_text to keep, or add rows with that label"
+        check_labels(f"{part} rows", [item[2] for item in items], data, fix)
+
+
+def no_rows(items: list[Item], split: dict) -> str:
+    """Why a split leaves a part without any of the rows, and what to do."""
+    column, test = split["column"], split["test"]
+    if split["same_text"] == "together":
+        return "rows with one text are held out together; set split.same_text to keep"
+    if split["by"] == "id":
+        return f"a share of {test} of {len(items)} ids is too little; choose another split.test"
+    values = [row[column] for *_, row in items]
+    if split["by"] == "group":
+        groups = len({*map(str, values)})
+        told = f"{shown(column)} has {groups} different values, and a share of {test} is too little"
+        return f"{told}; choose another split.test, or a column with more of them"
+    if split["by"] == "time":
+        moments = [rows.as_moment(value, "") for value in values]
+        first, last = (datetime.fromtimestamp(at, UTC) for at in (min(moments), max(moments)))
+        told = f"{shown(column)} is from {first.isoformat()} to {last.isoformat()}"
+        return f"{told}; choose a split.test after the first and up to the last"
+    return f"{shown(column)} is {shown(values[0])} in every row; say both 'train' and 'test' there"
 
 
 def same_text(prepared: dict[str, list[rows.Row]], values: dict) -> str | None:
@@ -94,13 +123,13 @@ def same_text(prepared: dict[str, list[rows.Row]], values: dict) -> str | None:
         return None
     count = f"{seen} of {len(keys[TEST])} test rows have the text of a train row"
     if values["split"]["same_text"] == "keep":
-        return f"{count}; the metrics are told without them too (split.same_text)"
+        return f"{count}; reports/metrics.json has the metrics without them too (split.same_text)"
     pairs = zip(prepared[TRAIN], keys[TRAIN], strict=True)
     prepared[TRAIN] = [item for item, key in pairs if key not in held_out]
     taken = len(keys[TRAIN]) - len(prepared[TRAIN])
     left = f"train rows left after dropping {taken} with the text of a test row"
-    instead = "set split.same_text to keep"
-    check_labels(left, [item["label"] for item in prepared[TRAIN]], data, instead)
+    fix = "set split.same_text to keep"
+    check_labels(left, [item["label"] for item in prepared[TRAIN]], data, fix)
     return f"{count}, so {taken} train rows are dropped (split.same_text)"
 
 
@@ -113,23 +142,20 @@ def prepare(values: dict) -> dict[str, list[rows.Row]]:
     if split["by"] == "time":
         rows.as_moment(split["test"], "params.yaml: split.test")
     items = labelled(data)
-    check_labels("rows", [item[2] for item in items], data)
+    found = {item[2] for item in items}
+    two = "a model needs two of them" if len(found) < 2 else "or take it out of data.labels"
+    check_labels("rows", [item[2] for item in items], data, f"add rows with it, {two}")
     parts: dict[str, list] = {TRAIN: [], TEST: []}
     for item in items:
         parts[side(item[0], item[1], item[3], split, data)].append(item)
-    # No share brings rows of one text, which are on one side, into both.
-    instead = "set split.same_text to keep" if split["same_text"] == "together" else ""
-    for part, items in parts.items():
-        check_labels(f"{part} rows", [item[2] for item in items], data, instead)
+    check_parts(parts, data, split)
     # Before the columns are checked, since a leak is often missing where the label is unknown.
     stop_at_leaks(parts[TRAIN], values)
-    return {
-        part: [
-            {"id": name, "label": label, "row": rows.features(row, place, data)}
-            for place, name, label, row in items
-        ]
-        for part, items in parts.items()
-    }
+
+    def prepared(place: str, name: str, label: str, row: rows.Row) -> rows.Row:
+        return {"id": name, "label": label, "row": rows.features(row, place, data)}
+
+    return {part: problems.each(items, prepared) for part, items in parts.items()}
 
 
 def source(name: str, row: rows.Row, values: dict) -> str:
@@ -190,6 +216,8 @@ def main() -> None:
         print(f"prepare: {file} does not end in a line end; was it cut in its last row?")
     if said:
         print(f"prepare: {said}")
+    for constant in rows.unvarying([item["row"] for item in prepared[TRAIN]]):
+        print(f"prepare: {constant}")
     for part, items in prepared.items():
         print(f"prepare: {len(items)} {part} rows")
 

@@ -34,6 +34,11 @@ def ordered_scores(model, rows, labels: list[str]):
     try:
         scores = model.predict_proba(rows)[:, [classes.index(label) for label in labels]]
     except ValueError as error:
+        if "infinity" in str(error):
+            numbers = [(abs(v), c) for row in rows for c, v in row.items() if type(v) is float]
+            number, column = max(numbers, default=(0, "none"))
+            told = f"column {shown(column)} holds {number:g}, too large for the model"
+            raise Refused(f"{told}; fix that row, or choose another features.numeric") from None
         raise Refused(f"params.yaml is not the model's ({error}); {mend}") from None
     if not numpy.isfinite(scores).all():
         told = "the model answers probabilities that are no numbers"
