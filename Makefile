@@ -2,7 +2,9 @@
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # Not in the template, where its files would be taken for files of the project.
 export RUFF_CACHE_DIR := $(CURDIR)/.ruff_cache
-unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
+# What would change how Python, pip, uv, git and DVC work.
+KEPT := $(shell sed 's/\#.*//' "{{cookiecutter.project_slug}}/src/exact/kept_variables.txt")
+unexport VIRTUAL_ENV $(filter-out $(KEPT),$(filter PYTHON% PIP_% UV_% GIT_% DVC_%,$(.VARIABLES)))
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 -- \2/p' $(firstword $(MAKEFILE_LIST))
@@ -43,9 +45,15 @@ env: .venv/.made
 .venv/.made: requirements.lock
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	    echo "make: python3 is older than 3.11; put a newer one first on PATH" >&2; exit 1; }
-	rm -rf .venv
-	python3 -m venv .venv
-	.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	touch $@
+	@echo "env: making .venv from requirements.lock"
+	@rm -rf .venv
+	@python3 -m venv .venv
+	@.venv/bin/pip install --no-user --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@touch $@
+
+# An environment whose Python is gone proves nothing.
+ifneq (whole,$(shell .venv/bin/python -I -c 'import cookiecutter, pytest, uv, xdist; print("whole")' 2>&1))
+.PHONY: .venv/.made
+endif
 
 .PHONY: help demo test test-all fast lint golden sample benchmark locks env

@@ -7,6 +7,7 @@ sys.path.pop(0)
 
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -17,9 +18,14 @@ from pathlib import Path
 ANSWERS = json.loads(r'''{{ cookiecutter | tojson }}''')  # fmt: skip
 
 PERSON = {"user.name": ANSWERS["author"], "user.email": ANSWERS["email"]}
-# Variables of a git that is running already would send these commands to its repository.
-OUTER = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR")
-ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in OUTER}
+# Others, as those of a git that is running already, would send these commands elsewhere.
+TEXT = Path("src/exact/kept_variables.txt").read_text(encoding="utf-8")
+KEPT = re.compile("|".join(re.sub("#.*", "", TEXT).replace("%", ".*").split()))
+ENVIRONMENT = {
+    name: value
+    for name, value in os.environ.items()
+    if not name.startswith("GIT_") or KEPT.fullmatch(name)
+}
 # DVC reads no other format of repository, whatever a newer git's default is.
 ENVIRONMENT.update(GIT_DEFAULT_HASH="sha1", GIT_DEFAULT_REF_FORMAT="files")
 
