@@ -389,25 +389,27 @@ def test_a_tag_made_by_hand_is_rebuilt_before_it_gets_a_stage(ready):
 
 # -- what would stop the tag is asked before the work
 
-# Variables, and settings of the repository, with which git makes no tag; and what is said.
-NOBODY = {f"GIT_COMMITTER_{what}": "" for what in ("NAME", "EMAIL")}
+# What the command is given, settings of the repository with which git makes no tag, what is said.
 STOPS = {
-    "nobody": (NOBODY, {"user.useConfigOnly": "true"}, "empty ident name"),
-    "no signing key": ({}, {"tag.gpgSign": "true", "gpg.format": "ssh"}, "user.signingkey needs"),
-    "a key that signs not": (
-        {},
+    "nobody": ([], {"user.useConfigOnly": "true"}, "no email was given"),
+    "no signing key": (
+        ["--dry-run"],
+        {"tag.gpgSign": "true", "gpg.format": "ssh"},
+        "either user.signingkey or gpg.ssh",
+    ),
+    "a key that does not sign": (
+        ["--stage", "prod"],
         {"tag.forceSignAnnotated": "true", "gpg.program": "false"},
         "gpg failed to sign the data (tag.gpgSign is set)",
     ),
-    "a lock that was left": ({}, {}, "Unable to create"),
-    "a tag in the way": ({}, {}, "cannot lock ref"),
+    "a lock that was left": ([], {}, "Unable to create"),
+    "a tag in the way": (["--dry-run"], {}, "cannot lock ref"),
 }
 
 
 @pytest.mark.parametrize("stop", STOPS)
-@pytest.mark.parametrize("words", [(), ("--dry-run",), ("--stage", "prod")])
-def test_what_stops_a_tag_is_said_before_the_work(stop, words, ready):
-    environ, settings, why = STOPS[stop]
+def test_what_stops_a_tag_is_said_before_the_work(stop, ready):
+    words, settings, why = STOPS[stop]
     lock = ready.root / ".git/refs/tags" / f"{TAG}.lock"
     for name, value in settings.items():
         ready.run("git", "config", name, value)
@@ -416,15 +418,17 @@ def test_what_stops_a_tag_is_said_before_the_work(stop, words, ready):
     if stop == "a tag in the way":
         ready.run("git", "tag", f"{TAG}/x")
     before = tags(ready)
-    done = release(ready, "v1.0.0", *words, status=1, **environ)
+    unknown = ["-u", "GIT_COMMITTER_NAME", "-u", "GIT_COMMITTER_EMAIL", "-u", "EMAIL"]
+    command = ["env", *(unknown if stop == "nobody" else []), "exact", "release", "v1.0.0", *words]
+    done = ready.run(*command, check=False)
     lock.unlink(missing_ok=True)
     for name in settings:
         ready.run("git", "config", "--unset", name)
     sentence, *git_lines = done.stderr.splitlines()
-    assert sentence.startswith("exact: git cannot tag this commit yet: ") and why in done.stderr
+    assert sentence.startswith("exact: git cannot tag this commit yet: ") and why in sentence
     # Nothing was looked at yet, and git's own remedy is there.
-    assert done.stdout == "" and tags(ready) == before
-    remedy = "  " * 2 + 'git config --global user.email "you@example.com"'
+    assert done.returncode == 1 and done.stdout == "" and tags(ready) == before
+    remedy = '    git config --global user.email "you@example.com"'
     assert (remedy in git_lines) == (stop == "nobody")
 
 
