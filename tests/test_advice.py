@@ -420,8 +420,8 @@ def test_push_says_what_it_does_before_it_does_it(shell):
         "push: comparing the files here with dvc.lock",
         "push: copying to the remote what it lacks",
         "Everything is up to date.",
-        "push: looking whether older commits lack anything there",
-        "push: looking whether all of it is there",
+        "push: checking that it has the files of older commits",
+        "push: checking that the remote has all of it",
     ]
 
 
