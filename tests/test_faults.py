@@ -303,6 +303,33 @@ def test_merge_markers_in_the_lock(fresh):
     assert fresh.run("dvc", "status").stdout == NOTHING_TO_DO
 
 
+TORN = [
+    "dvc.lock",
+    "dvc.yaml",
+    "params.yaml",
+    ".dvc/config",
+    "pyproject.toml",
+    "requirements.lock",
+    f"{RAW}.dvc",
+]
+
+
+def test_make_names_a_file_with_conflict_markers_and_its_cure_works(fresh):
+    for name in TORN:
+        whole = fresh.read(name)
+        first, rest = whole.split("\n", 1)
+        fresh.write(name, f"<<<<<<< HEAD\n{first}\n=======\n{first}\n>>>>>>> other\n{rest}")
+        done = fresh.run("make", check=False)
+        assert done.returncode == 2 and f"{name}: git left conflict markers here; " in done.stderr
+        lock = "remove dvc.lock: make makes it again"
+        cure = lock if name == "dvc.lock" else "keep one side of each conflict"
+        assert cure in done.stderr and (lock in done.stderr) == (name == "dvc.lock")
+        fresh.write(name, whole)
+    (fresh.root / "dvc.lock").unlink()
+    fresh.run("make")
+    assert is_whole(fresh)
+
+
 # -- another place
 
 

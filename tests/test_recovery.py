@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import threading
 from pathlib import Path
 
@@ -238,9 +239,12 @@ def test_data_replaces_the_sample(url, name, fresh, site):
     params = yaml.safe_load(fresh.read("params.yaml"))
     assert params["data"]["file"] == f"data/raw/{name}"
     added = fresh.run("git", "add", "--all", "--verbose").stdout
-    files = {f"{SAMPLE}.dvc", f"data/raw/{name}.dvc"}
-    files |= {"params.yaml"} if len(files) == 2 else set()
+    files = {f"{SAMPLE}.dvc", f"data/raw/{name}.dvc", "data/raw/README.md", "params.yaml"}
     assert set(re.findall(r"'(.*)'", added)) == files
+    # An absolute path is one of this machine only.
+    committed = fresh.read(f"data/raw/{name}.dvc")
+    assert ("deps:" in committed) == (not url.startswith("{given}"))
+    assert (str(fresh.given) in committed) == url.startswith("file:")
     shown = fresh.run("dvc", "status", f"data/raw/{name}.dvc").stdout
     assert shown == "Data and pipelines are up to date.\n"
 
@@ -298,13 +302,122 @@ def test_a_sample_that_was_never_built_from_is_not_lost(fresh):
     assert (fresh.root / SAMPLE).read_bytes() == before
 
 
+UNSAID = "card.intended_use is not said yet", "card.not_for is not said yet", "README.md: not said"
+
+
+def test_data_forgets_what_was_said_of_the_sample_and_make_reminds_of_it(fresh):
+    given = fresh.given / "rows.jsonl"
+    done = make_data(fresh, given, sha256(given))
+    for part in (
+        "README.md, pyproject.toml, dvc.yaml: there it still is 'Predicts",
+        "section card",
+    ):
+        assert part in done.stdout
+    card = yaml.safe_load(fresh.read("params.yaml"))["card"]
+    assert card == {"intended_use": None, "not_for": None}
+    assert "pizza" not in fresh.read("data/raw/README.md")
+    # The first run of `make` builds, and the second one has nothing to do.
+    for _ in range(2):
+        said = fresh.run("make").stdout
+        assert [part for part in UNSAID if part not in said] == []
+    card = fresh.read("reports/model_card.md")
+    assert card.count("Not said yet") == 2 and "pizza" not in card.replace("received_pizza", "")
+    fresh.replace("params.yaml", "intended_use: null", "intended_use: To sort the mail.")
+    fresh.replace("params.yaml", "not_for: null", "not_for: Anything else.")
+    fresh.write("data/raw/README.md", "# Raw data\n\nOurs.\n")
+    for name in ("README.md", "pyproject.toml", "dvc.yaml"):
+        sentence = "Predicts whether a request for a free pizza succeeds"
+        fresh.write(name, fresh.read(name).replace(sentence, "Sorts the mail"))
+    # A newer file of the same data: what the team has said of it stays.
+    with open(given, "a", encoding="utf-8") as file:
+        file.write(given.read_text(encoding="utf-8").splitlines()[0].replace("p0", "q0") + "\n")
+    done = make_data(fresh, given, sha256(given))
+    assert "say " not in done.stdout
+    assert fresh.read("data/raw/README.md") == "# Raw data\n\nOurs.\n"
+    assert "not said" not in fresh.run("make").stdout.lower()
+    assert "To sort the mail." in fresh.read("reports/model_card.md")
+
+
+def test_data_keeps_a_description_that_is_not_the_sample_s(fresh):
+    params = re.sub(
+        r"intended_use: .*", 'intended_use: "Sorts the mail."', fresh.read("params.yaml")
+    )
+    fresh.write("params.yaml", params)
+    given = fresh.given / "rows.jsonl"
+    make_data(fresh, given, sha256(given))
+    card = yaml.safe_load(fresh.read("params.yaml"))["card"]
+    assert card == {"intended_use": "Sorts the mail.", "not_for": None}
+
+
+HOLD = """
+from dvc.repo import Repo
+lock = Repo(".").lock
+lock.lock()
+print("held", flush=True)
+input()
+"""
+
+
+def test_data_says_why_dvc_cannot_fetch(fresh):
+    given = fresh.given / "rows.jsonl"
+    before = state(fresh)
+    holder = subprocess.Popen(
+        [fresh.root / ".venv/bin/python", "-c", HOLD],
+        cwd=fresh.root,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert holder.stdout.readline() == "held\n"
+        done = make_data(fresh, "../given/rows.jsonl", sha256(given), check=False)
+        assert done.returncode == 2 and state(fresh) == before
+        assert "cannot be fetched: Unable to acquire lock" in done.stderr
+        assert "wait until that has ended; nothing was changed" in done.stderr
+    finally:
+        holder.communicate("\n")
+    make_data(fresh, "../given/rows.jsonl", sha256(given))
+
+
+def test_data_can_be_run_again_right_after_a_kill(fresh):
+    """Nothing that it has started goes on and holds DVC's lock."""
+    asked, over = threading.Event(), threading.Event()
+
+    class Slow(Quiet):
+        def do_GET(self):
+            asked.set()
+            over.wait(60)
+
+        do_HEAD = do_GET
+
+    given = fresh.given / "rows.jsonl"
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Slow) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        words = ["data", f"http://127.0.0.1:{server.server_port}/rows.jsonl", sha256(given)]
+        exact = subprocess.Popen(
+            [fresh.root / ".venv/bin/exact", *words],
+            cwd=fresh.root,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            assert asked.wait(60)
+        finally:
+            exact.kill()
+            exact.wait()
+        make_data(fresh, given, sha256(given))
+        over.set()
+        server.shutdown()
+
+
 @pytest.mark.parametrize(
     ("url", "told"),
     [
         ("{given}/rows.jsonl", "has the SHA-256 "),
         ("{site}/rows.jsonl", "has the SHA-256 "),
-        ("{given}/none.jsonl", "cannot be fetched"),
-        ("{site}/none.jsonl", "cannot be fetched"),
+        ("{given}/none.jsonl", "none.jsonl cannot be fetched: [Errno 2] No such file or directory"),
+        ("../none.jsonl", "none.jsonl cannot be fetched: "),
+        ("{site}/none.jsonl", "none.jsonl cannot be fetched: "),
         ("{given}", "is a folder; name one file"),
         ("{site}/", "names no file"),
         ("http://user:secret@127.0.0.1/rows.jsonl", "holds a secret"),
@@ -321,6 +434,7 @@ def test_a_sample_that_was_never_built_from_is_not_lost(fresh):
         "wrong bytes",
         "wrong bytes over http",
         "no file",
+        "no file, seen from here",
         "no page",
         "folder",
         "no name",
@@ -348,7 +462,7 @@ def test_data_refuses_and_changes_nothing(url, told, fresh, site):
 def test_data_needs_a_url_and_a_hash(words, fed):
     done = fed.run("make", "data", *words, check=False)
     assert done.returncode == 2
-    assert "usage: make data URL=" in done.stderr
+    assert "usage: make data URL=" in done.stderr and "`sha256sum FILE`" in done.stderr
 
 
 def test_clean_removes_what_can_be_made_again_and_nothing_else(fresh):

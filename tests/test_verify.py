@@ -385,6 +385,28 @@ def test_a_raw_input_whose_stored_bytes_changed(one):
     )
 
 
+def test_an_input_that_cannot_be_written_is_not_said_to_be_unreadable(one):
+    """As on a full disk: another pull would not help."""
+    before = ("bash", "-c", 'ulimit -f 1000; exec "$@"', "bash")
+    problem = verify(one, status=2, before=before)["problem"]
+    assert problem.startswith(f"{RAW} cannot be had: ")
+    assert "cannot be written: File too large; fix that" in problem
+    assert "make pull" not in problem and "unreadable" not in problem
+
+
+def test_an_object_that_cannot_be_read_is_not_said_to_need_a_pull(one):
+    (md5,) = re.findall(r"md5: (\w+)", one.read(RAW + ".dvc"))
+    object_ = one.root / ".dvc/cache/files/md5" / md5[:2] / md5[2:]
+    object_.rename(object_.with_name("kept"))
+    object_.mkdir()
+    try:
+        problem = verify(one, status=2)["problem"]
+    finally:
+        object_.rmdir()
+        object_.with_name("kept").rename(object_)
+    assert "is unreadable ([Errno 21] Is a directory" in problem and problem.endswith("; fix that")
+
+
 def test_a_record_made_with_another_version_of_a_package(one):
     version = "from importlib.metadata import version; found['six'] = version('six')"
     one.replace("src/altruism/count.py", MUTANT, version)

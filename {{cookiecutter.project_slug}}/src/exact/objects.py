@@ -125,7 +125,9 @@ class Store:
                 self._keep(path, md5)
         if state != "intact":
             path.unlink(missing_ok=True)
-            raise Refused(f"its object {md5} is {told}")
+            # What cannot be read, for want of a right or by a disk's fault, no pull brings back.
+            fix = "fix that" if "unreadable" in told else "run `make pull`"
+            raise Refused(f"its object {md5} is {told}; {fix}")
         if md5.endswith(FOLDER):
             files = json.loads(path.read_bytes())
             path.unlink()
@@ -144,9 +146,12 @@ class Store:
         return self._states[odb.path, md5]
 
     def copied(self, odb, md5: str, path: Path) -> str:
-        """Write the object `md5` to `path`; returns its state."""
-        with open(path, "wb") as file:
-            return self.state(odb, md5, file.write)
+        """Write the object `md5` to `path`, Refused where that fails; returns its state."""
+        try:
+            with open(path, "wb") as file:
+                return self.state(odb, md5, file.write)
+        except OSError as error:  # Of the file that is written, for `state` tells of the object.
+            raise Refused(f"{path} cannot be written: {error.strerror}; fix that") from error
 
     def push(self, md5: str, remote: str | None = None) -> str:
         """Copy an object from the cache to the remote, a folder's files first; its state here."""
@@ -171,14 +176,25 @@ class Store:
 def state(odb, md5: str, write: Callable[[bytes], object]) -> str:
     """As `Store.state`, read anew."""
     found = hashlib.md5(usedforsecurity=False)
+    failed = []
+
+    def written(block: bytes) -> None:
+        try:
+            write(block)
+        except OSError as error:
+            failed.append(error)
+            raise
+
     try:
         with odb.fs.open(odb.oid_to_path(md5), "rb") as file:
             while block := file.read(BLOCK):
                 found.update(block)
-                write(block)
+                written(block)
     except FileNotFoundError:
         return "missing"
     except Exception as error:  # Each cloud's library raises its own.
+        if failed:
+            raise failed[0] from None
         return f"unreadable ({error})"
     return "intact" if found.hexdigest() == md5.removesuffix(FOLDER) else "damaged"
 

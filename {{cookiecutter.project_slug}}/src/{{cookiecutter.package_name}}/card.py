@@ -3,6 +3,7 @@
 import json
 import re
 
+UNSAID = "Not said yet: nobody has written it in params.yaml, section card."
 MARKUP = re.compile(r"([\\`*_<>|\[\]#&])")
 
 
@@ -15,8 +16,8 @@ def card(values: dict, found: dict, hashes: dict[str, str]) -> str:
     chosen = train["estimator"]
     known = f"{found['rows_with_a_text_trained_on']} of these have the text of a row trained on"
     sections = {
-        "Intended use": paragraph(values["card"]["intended_use"]),
-        "Not for": paragraph(values["card"]["not_for"]),
+        "Intended use": paragraph(values["card"]["intended_use"] or UNSAID),
+        "Not for": paragraph(values["card"]["not_for"] or UNSAID),
         "Data": table(
             ("file", code(data["file"])),
             ("md5", code(hashes[data["file"]])),

@@ -157,6 +157,9 @@ def main() -> None:
     }
     params.check_unchanged()
     write({REPORTS / name: content for name, content in files.items()})
+    unsaid = [f"card.{key}" for key, words in values["card"].items() if words is None]
+    if unsaid:
+        print(f"evaluate: not said yet in params.yaml: {', '.join(unsaid)}")
     area = f"ROC AUC {found['roc_auc']:.3f} on {len(rows)} held-out rows"
     print(f"evaluate: {area}; {verdict(found)}")
 
