@@ -271,7 +271,7 @@ def test_with_a_git_that_fails(command, shell, tmp_path, plain):
     script(tmp_path / "broken" / "git", broken, f'exec "{GIT}" "$@"')
     path = f"{tmp_path / 'broken'}{os.pathsep}{os.environ['PATH']}"
     project, printed = shell.generate(tmp_path / "out", PATH=path)
-    assert "git failed with fatal: no luck: mend that" in printed
+    assert "git failed with fatal: no luck: fix that" in printed
     assert BY_HAND.search(printed)
     assert files(project) == plain
 
