@@ -240,11 +240,23 @@ def test_inside_another_repository(shell, tmp_path, plain):
     git("commit", "--quiet", "--allow-empty", "--message", "Outer", cwd=outer)
     before = {path: path.read_bytes() for path in outer.rglob("*") if path.is_file()}
     project, printed = shell.generate(outer / "below")
-    assert f"lies inside another git repository, {outer}: " in printed
-    assert BY_HAND.search(printed) and "make push" in printed
+    assert f"lies inside another git repository, {outer}: commit it there." in printed
+    # What is told to do next commits the project and nothing else of that repository.
+    assert not BY_HAND.search(printed) and "git add . && git commit" in printed
     assert files(project) == plain
     shutil.rmtree(outer / "below")
     assert {path: path.read_bytes() for path in outer.rglob("*") if path.is_file()} == before
+
+
+def test_inside_a_repository_that_ignores_the_folder(shell, tmp_path, plain):
+    """Which will never hold it, so the project has a repository of its own."""
+    outer = tmp_path / "outer"
+    outer.mkdir()
+    git("init", "--quiet", cwd=outer)
+    (outer / ".gitignore").write_text("/below/\n")
+    project, printed = shell.generate(outer / "below")
+    assert "No first commit" not in printed and len(commits(project)) == 1
+    assert files(project) == plain
 
 
 def test_from_a_hook_of_another_repository(shell, tmp_path):
