@@ -123,6 +123,7 @@ def test_a_damaged_cache_is_repaired(kind, fresh):
 
 
 def test_a_damaged_list_of_a_folder_is_repaired(fresh):
+    """DVC finds this one by itself; whoever does, no wrong name may be left."""
     place = fresh.cached("many")
     content = place.read_text().replace("x.txt", "z.txt")
     place.chmod(0o644)
