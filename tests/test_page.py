@@ -192,8 +192,8 @@ ODD = {
 @pytest.mark.parametrize("name", ODD)
 def test_odd_plots_leave_the_rest(name, built, tmp_path):
     records = Records(built, tmp_path / "odd")
-    save(records, 3, 1, [0, 0.5, 1], "First")
     records.write("dvc.yaml", ODD[name])
+    save(records, 3, 1, [0, 0.5, 1], "First")
     save(records, 3, 1, [0, 1e308, -1e308], "Second")
     page = Parsed(page_of(records))
     assert page.words("h2")[-1] == "Answers that changed"

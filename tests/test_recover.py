@@ -65,7 +65,8 @@ def lines(told: str) -> list[str]:
     for line in told.splitlines():
         word = line[:11].strip() or word
         if word in WORDS:
-            found.append(line[13:].partition("   (")[0])
+            quoted = re.search("`(.+)`", line)
+            found.append(quoted[1] if quoted else line[13:].partition("   (")[0])
     return found
 
 

@@ -275,8 +275,8 @@ def test_parameters_are_those_that_were_chosen(records):
     wanted = 'train: estimator sgd, sgd {"alpha": 0.001}, seed 7, 2 others not chosen'
     assert f"parameters   {wanted}" in told and "trees" not in told
     # Without a choice there is nothing to leave out.
-    records.model("plain", text={"min_df": 5}, numbers={"scale": True})
-    assert 'text {"min_df": 5}, numbers {"scale": true}\n' in records.which(md5("plain")).stdout
+    records.model("plain", texts={"min_df": 5}, numbers={"scale": True})
+    assert 'texts {"min_df": 5}, numbers {"scale": true}\n' in records.which(md5("plain")).stdout
     assert records.known("model")["made"][0]["parameters"]["train"]["forest"] == {"trees": 200}
 
 
