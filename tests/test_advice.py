@@ -290,7 +290,7 @@ CASES = {
         "git checkout -q -b broken; echo { > dvc.lock; git commit -qam Broken; "
         "git checkout -q second",
         "git merge broken",
-        ("run `(git checkout HEAD dvc.lock)`", "`(make)` and", "and `(git add dvc.lock)`"),
+        ("run `(rm dvc.lock)`", "`(make)` and", "and `(git add dvc.lock)`"),
         'test -z "$(git diff --name-only --diff-filter=U)" && .venv/bin/dvc status --quiet',
     ),
     "data, a secret": Case(
@@ -443,15 +443,14 @@ RUN = {
     "image.py: git fetch --all --tags": "which, unknown",
     "judge.py: make": "release, not built",
     "merge.py: git add {}": "merge, a broken record",
-    "merge.py: git checkout HEAD {}": "merge, a broken record",
     "merge.py: make": "merge, a broken record",
+    "objects.py: make pull": "verify, an input nowhere",
     "objects.py: .venv/bin/dvc remote add --default store ../store": "release, no DVC remote",
     "pre_push.py: make push": "hook, an object missing",
     "push.py: git checkout {} && make && make push": "push, an older object lost",
     "quick.py: make": "quick, nowhere",
     "quick.py: make push": "quick, nowhere",
     "quick.py: make {}": "quick, damaged in the cache",
-    "rebuild.py: make pull": "verify, an input nowhere",
     "release.py: git fetch {} --tags --force": "release, tag moved",
     "release.py: git remote -v": "release, git remote gone",
     "release.py: git stash --include-untracked": "release, tree not clean",
@@ -461,7 +460,6 @@ RUN = {
     "release.py: make verify REV=--quick": "quick, nowhere",
     "run.py: . {}": "another project's environment",
     "run.py: make env": "another project's environment",
-    "which.py: git branch kept {}": "which, kept by the reflog alone",
     "which.py: git fetch --all --tags": "which, unknown",
     "which.py: git fetch --unshallow --tags": "verify, shallow clone",
     "files.py: make pull": "prepare, no file",
@@ -482,21 +480,27 @@ ELSEWHERE = {
     "explain.py: .venv/bin/exact vary": "tests/test_readme.py follows the README, which has it",
     "git.py: git branch {} {}": "tests/test_push_lines.py",
     "git.py: git remote add origin <URL>": "tests/test_push_lines.py",
+    "files.py: git lfs pull": "takes a git-lfs and a server of its own",
+    "judge.py: git lfs pull": "takes a git-lfs and a server of its own",
     "image.py: docker pull {}": "takes a registry",
     "image.py: git fetch --tags": "takes an engine; as `which, unknown`",
     "release.py: make verify": "tests/test_readme.py follows the README, which has it",
+    "params.py: make lock env": "tests/test_variables.py runs make lock, all tests make env",
+    "pull.py: make": "tests/test_pull.py",
+    "pull.py: make pull": "tests/test_pull.py",
+    "release.py: git rm -r --cached {}": "tests/test_layouts.py",
     "params.py: make": "tests/test_faults.py changes a file while a stage runs",
 }
 TOOLS = r"(?:make|git|dvc|docker|uv|pip|exact|source|\.|\S*/bin/\S+) [^`']+|make"
 QUOTED = re.compile(rf"(?<![\w`])(?:`({TOOLS})`|'({TOOLS})')")
 # What names a thing and asks nobody to run it.
-NAMES = {"dvc repro", "exact run", "exact image"}
+NAMES = {"dvc repro", "exact run", "exact image", "exact release", "dvc import-url"}
 
 
 def messages(file: Path):
     """The texts in a program that may be printed, with `{}` for what is filled in."""
     if file.name == "Makefile":
-        yield from re.findall(".*echo.*", file.read_text(encoding="utf-8"))
+        yield from re.findall(".*(?:echo|DVC_STATUS,).*", file.read_text(encoding="utf-8"))
         return
     tree = ast.parse(file.read_text(encoding="utf-8"))
     inner = set()

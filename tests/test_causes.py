@@ -337,8 +337,8 @@ TRACKED = (
 IMPORTED = b"md5: 0123abcd\nfrozen: true\ndeps:\n- path: /a.csv\n  size: 1\n" + TRACKED
 ELSE = {
     "Git LFS": (LFS, "a pointer of Git LFS", "run `git lfs pull`"),
-    "tracked by DVC": (TRACKED, "a .dvc file", "`dvc pull`"),
-    "imported by DVC": (IMPORTED, "a .dvc file", "`dvc pull`"),
+    "tracked by DVC": (TRACKED, "a .dvc file", "get the file that it names"),
+    "imported by DVC": (IMPORTED, "a .dvc file", "get the file that it names"),
     "a page": (b"<!DOCTYPE html>\n<title>404</title>\n", "a web page", "download the file itself"),
     "a page in small letters": (b"\n <html><body>a,b</body></html>", "a web page", "download"),
     "XML": (b'<?xml version="1.0"?>\n<rows/>', "XML", "write its rows as .csv or .jsonl"),

@@ -111,6 +111,12 @@ def test_a_release_does_not_advise_to_commit_the_store(place, built, tmp_path):
     # In a repository around that of the project it is none of the release's business.
     told = "is not on the remote" if place in (in_a_submodule, in_a_worktree) else "git rm -r"
     assert told in done.stderr and "commit it" not in done.stderr
+    if told == "git rm -r":
+        (advice,) = re.findall("run `(git rm .+)`", done.stderr)
+        project.run("sh", "-ec", advice)
+        git(project, "commit", "--quiet", "--message", "Without the store")
+        done = project.run("exact", "release", "v1.0.0", check=False)
+        assert "is not on the remote" in done.stderr
 
 
 def test_outside_of_a_repository_nothing_is_hidden(built, tmp_path):

@@ -48,7 +48,7 @@ def main(words: list[str]) -> int:
     try:
         base, ours, theirs = (record(Path(word)) for word in words[:3])
     except ValueError as error:
-        fix = f"remove it, then run `make` and `git add {name}`"
+        fix = f"run `rm {name}`, `make` and `git add {name}`"
         print(f"exact: {name} cannot be merged ({error}); {fix}", file=sys.stderr)
         return 1
     stages, both = merged(base["stages"], ours["stages"], theirs["stages"])

@@ -49,7 +49,7 @@ POINTERS = {
     r"version https://git-lfs\.github\.com/spec/": ("a pointer of Git LFS", "run `git lfs pull`"),
     r"(?s)(?=(outs|md5|frozen|deps|wdir|desc|meta):)(.*\n)??outs:\n- \w+:": (
         "a .dvc file, which only names one",
-        "get the file that it names with `dvc pull`",
+        "get the file that it names from where it came",
     ),
     r"(?i)<!doctype html|<html": ("a web page", PAGE),
     r"<\?xml": ("XML", EXPORT),

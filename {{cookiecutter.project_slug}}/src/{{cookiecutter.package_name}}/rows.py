@@ -19,6 +19,7 @@ from .params import composed, feature_columns, label_name
 from .problems import Refused, looks, shown, visible
 
 Row = dict[str, object]
+PREPARE_AGAIN = "run `. .venv/bin/activate; dvc repro --force --single-item prepare`"
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 # The years 1900 to 2200; milliseconds, a common mistake, lie far outside.
 EARLIEST, LATEST = -2208988800, 7258118400
@@ -221,8 +222,7 @@ def read_prepared(path: Path) -> tuple[list[Row], list[str], list[str]]:
             items = [json.loads(line) for line in file]
         return [i["row"] for i in items], [i["label"] for i in items], [i["id"] for i in items]
     except (KeyError, TypeError, ValueError):
-        mend = "run `. .venv/bin/activate; dvc repro --force --single-item prepare`"
-        raise Refused(f"{path} is damaged; {mend}") from None
+        raise Refused(f"{path} is damaged; {PREPARE_AGAIN}") from None
 
 
 def count_trained(path: Path, held_out: list[Row], data: dict) -> tuple[int, list[bool]]:
@@ -235,7 +235,7 @@ def count_trained(path: Path, held_out: list[Row], data: dict) -> tuple[int, lis
                 count += 1
                 trained.add(texts(json.loads(line)["row"], data))
     except (KeyError, TypeError, ValueError):
-        raise Refused(f"{path} is damaged; run `dvc repro --force prepare`") from None
+        raise Refused(f"{path} is damaged; {PREPARE_AGAIN}") from None
     return count, [key is not None and key in trained for key in keys]
 
 
