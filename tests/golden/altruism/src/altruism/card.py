@@ -3,6 +3,7 @@
 import json
 import re
 
+UNSAID = "Not said yet: nobody has written it in params.yaml, section card."
 MARKUP = re.compile(r"([\\`*_<>|\[\]#&])")
 
 
@@ -13,14 +14,17 @@ def card(values: dict, found: dict, hashes: dict[str, str]) -> str:
     """
     data, split, train = values["data"], values["split"], values["train"]
     chosen = train["estimator"]
+    known = f"{found['rows_with_a_text_trained_on']} of these have the text of a row trained on"
     sections = {
-        "Intended use": paragraph(values["card"]["intended_use"]),
-        "Not for": paragraph(values["card"]["not_for"]),
+        "Intended use": paragraph(values["card"]["intended_use"] or UNSAID),
+        "Not for": paragraph(values["card"]["not_for"] or UNSAID),
         "Data": table(
             ("file", code(data["file"])),
             ("md5", code(hashes[data["file"]])),
             ("label", f"{code(data['label'])}: {', '.join(map(code, data['labels']))}"),
+            ("trained on", f"{found['train_rows']} rows"),
             ("held out", f"{found['rows']} rows, {split_text(split)}"),
+            ("same text", f"{known} ({code('split.same_text: ' + split['same_text'])})"),
         ),
         "Model": table(
             ("estimator", f"{code(chosen)} {code(dumped(train[chosen]))}"),
@@ -46,7 +50,7 @@ $ make verify REV=VERSION             # rebuild it from the raw data, and compar
 
 def metrics(found: dict) -> str:
     """The numbers, and the line that every one of them must be read beside."""
-    skipped = ("commonest_label_accuracy", "rows")
+    skipped = ("commonest_label_accuracy", "rows", "train_rows", "rows_with_a_text_trained_on")
     numbers = [
         (name.replace("_", " "), f"{value:.6g}")
         for name, value in found.items()
@@ -70,8 +74,9 @@ def metrics(found: dict) -> str:
 def split_text(split: dict) -> str:
     """How the held-out rows were chosen."""
     column = code(split["column"]) if split["column"] else ""
+    hashed = "texts" if split["same_text"] == "together" else "id"
     return {
-        "id": f"a share of {split['test']} by a hash of the row's id",
+        "id": f"a share of {split['test']} by a hash of the row's {hashed}",
         "group": f"a share of {split['test']} by a hash of {column}",
         "time": f"those whose {column} is {split['test']} or later",
         "column": f"those that {column} names",

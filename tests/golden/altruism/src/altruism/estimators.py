@@ -5,6 +5,7 @@ import importlib
 from sklearn.base import ClassifierMixin
 
 from .params import ESTIMATORS
+from .problems import Refused
 
 # saga's bits do not depend on the BLAS kernel; only a probabilistic loss gives predict_proba.
 DEFAULTS = {"logistic_regression": {"solver": "saga"}, "sgd": {"loss": "log_loss"}}
@@ -15,8 +16,15 @@ def estimator(train: dict) -> ClassifierMixin:
     name = train["estimator"]
     file, class_name = ESTIMATORS[name]
     # Only the one that is needed, since importing all six takes as long as fitting one.
-    module = importlib.import_module("sklearn." + file.removesuffix(".py").replace("/", "."))
+    path = file.removesuffix(".py").replace("/", ".")
+    try:
+        module = importlib.import_module(f"sklearn.{path}")
+    except ModuleNotFoundError:  # It is another package's.
+        module = importlib.import_module(path)
     made = getattr(module, class_name)(**{**DEFAULTS.get(name, {}), **train[name]})
+    if not hasattr(made, "predict_proba"):
+        fix = "choose one with predict_proba"
+        raise Refused(f"train.{name}: {class_name} gives no probabilities; {fix}")
     if "random_state" in made.get_params() and "random_state" not in train[name]:
         made.set_params(random_state=0)
     return made

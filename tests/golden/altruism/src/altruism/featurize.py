@@ -57,7 +57,10 @@ def transformer(data: dict, features: dict, frame) -> Pipeline:
     )
     # A name with two underscores would be taken for a parameter of a step.
     steps = [(name.replace("__", "_ _"), *rest) for name, *rest in steps]
-    columns = ColumnTransformer(steps, sparse_threshold=1)
+    # A row's terms have the length 1 in each text; all texts together shall weigh as one does,
+    # since the parameters that suit one text, such as C, would otherwise overfit to several.
+    weights = {name: len(data["text"]) ** -0.5 for name, *_ in steps if name.endswith(": terms")}
+    columns = ColumnTransformer(steps, sparse_threshold=1, transformer_weights=weights)
     return Pipeline([("frame", as_frame), ("columns", columns)])
 
 
@@ -77,7 +80,7 @@ def vectorizer(chosen: dict, column: str, frame) -> TfidfVectorizer:
     try:
         totals = numpy.asarray(counts.fit_transform(frame[column]).sum(axis=0)).ravel()
     except (TypeError, ValueError) as error:
-        raise refusal(error, shown(column)) from None
+        raise refusal(error, shown(column), frame[column]) from None
     terms = counts.get_feature_names_out()
     kept = sorted(range(len(terms)), key=lambda index: (-totals[index], terms[index]))[:most]
     return TfidfVectorizer(**chosen, vocabulary=sorted(str(terms[index]) for index in kept))
@@ -115,34 +118,44 @@ def cycle(seconds: int, parts: int) -> Pipeline:
     return make_pipeline(fill, SplineTransformer(knots=knots, extrapolation="periodic"))
 
 
-def culprit(steps: list, frame) -> str:
-    """Which of the column transformer's steps cannot be fitted, for a message about it."""
+def culprit(steps: list, frame) -> tuple[str, list[str]]:
+    """Which of the column transformer's steps cannot be fitted, for a message, and its texts."""
     for name, step, columns in steps:
         try:
             clone(step).fit(frame[columns])
         except (TypeError, ValueError):
-            return shown(columns) if isinstance(columns, str) else name
-    return "features"
+            one = isinstance(columns, str)
+            return shown(columns) if one else name, [*frame[columns]] if one else []
+    return "features", []
 
 
-def refusal(error: Exception, where: str) -> Refused:
-    """What to tell of scikit-learn's `error`."""
+def refusal(error: Exception, where: str, texts: list[str]) -> Refused:
+    """What to tell of scikit-learn's `error`, where the column's texts are known of these."""
     reason = " ".join(str(error).split())
     if "no terms remain" in reason or "empty vocabulary" in reason:
-        reason += "; a script without spaces between words needs analyzer: char"
-    return Refused(f"{where}: {reason}; mend features in params.yaml")
+        if not any(text.strip() for text in texts):
+            return Refused(
+                f"{where}: every training text is empty; drop it from data.text in params.yaml"
+            )
+        if not all(text.isascii() for text in texts):
+            reason += "; a script without spaces between words needs analyzer: char"
+    return Refused(f"{where}: {reason}; fix features in params.yaml")
 
 
 def main() -> None:
     values = params.load("data", "features")
     rows, labels, _ = read_prepared(Path("data/prepared/train.jsonl"))
+    # Said at once, for it can take minutes.
+    print(f"featurize: fitting the features to {len(rows)} rows", flush=True)
     frame = PandasAdapter().create_container(rows, None, None)
     fitted = transformer(values["data"], values["features"], frame)
     try:
         matrix = fitted.fit_transform(frame)
     except (TypeError, ValueError) as error:
-        raise refusal(error, culprit(fitted["columns"].transformers, frame)) from None
-    train = {"matrix": matrix, "labels": numpy.array(labels)}
+        raise refusal(error, *culprit(fitted["columns"].transformers, frame)) from None
+    # What the model answers: true is true there, and not the text that it is in prepared rows.
+    known = dict(zip(values["data"]["labels"], values["data"]["classes"], strict=True))
+    train = {"matrix": matrix, "labels": numpy.array([known[label] for label in labels])}
     params.check_unchanged()
     write({FEATURES / "transformer.joblib": dumps(fitted), FEATURES / "train.joblib": dumps(train)})
     print("featurize: {} rows, {} features".format(*matrix.shape))

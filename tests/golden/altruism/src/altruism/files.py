@@ -11,25 +11,50 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from .problems import Refused, shown
+from .params import MARKER, composed
+from .problems import Refused, looks, shown, visible
 from .rows import Row
 
 SPACE = re.compile(r"[ \t\r\n]*")
 JSON_START = re.compile(r"\s*(\[\s*)?\{\s*\"")
-# How files that are no text begin; each has bytes that are no UTF-8, or a NUL.
+# How files that are not text begin, and how to get their rows; each has bytes that are not UTF-8,
+# or a NUL.
+EXPORT = "write its rows as .csv or .jsonl"
 MAGIC = {
-    b"\x1f\x8b": "gzip",
-    b"PK": "zip (or an .xlsx)",
-    b"PAR1": "Parquet",
-    b"BZh": "bzip2",
-    b"\xfd7zXZ": "xz",
-    b"\x28\xb5\x2f\xfd": "Zstandard",
-    b"7z\xbc\xaf": "7-Zip",
-    b"ARROW1": "Arrow",
-    b"SQLite format 3": "SQLite",
-    b"\xd0\xcf\x11\xe0": "an old Excel file",
-    b"\xff\xfe": "UTF-16 or UTF-32",
-    b"\xfe\xff": "UTF-16",
+    b"\x1f\x8b": ("gzip", "unpack it with `gzip -dc`"),
+    b"PK": ("zip", "unpack it with `unzip`"),
+    b"BZh": ("bzip2", "unpack it with `bzip2 -dc`"),
+    b"\xfd7zXZ": ("xz", "unpack it with `xz -dc`"),
+    b"\x28\xb5\x2f\xfd": ("Zstandard", "unpack it with `zstd -dc`"),
+    b"\x04\x22\x4d\x18": ("LZ4", "unpack it with `lz4 -dc`"),
+    b"7z\xbc\xaf": ("7-Zip", "unpack it with `7z x`"),
+    b"Rar!": ("RAR", "unpack it with `unrar x`"),
+    b"PAR1": ("Parquet", EXPORT),
+    b"ARROW1": ("Arrow (Feather)", EXPORT),
+    b"FEA1": ("Feather", EXPORT),
+    b"ORC": ("ORC", EXPORT),
+    b"Obj\x01": ("Avro", EXPORT),
+    b"\x89HDF": ("HDF5", EXPORT),
+    b"\x93NUMPY": ("a NumPy array", EXPORT),
+    b"SQLite format 3": ("SQLite", EXPORT),
+    b"\xd0\xcf\x11\xe0": ("an old Excel file", EXPORT),
+    b"%PDF-": ("PDF", EXPORT),
+    **{bytes([0x80, version]): ("a pickle", EXPORT) for version in range(2, 6)},
+    b"\xff\xfe": ("UTF-16 or UTF-32", "save it as UTF-8"),
+    b"\xfe\xff": ("UTF-16", "save it as UTF-8"),
+}
+# How texts begin that are not rows, and how to get the rows.
+PAGE = "download the file itself, since the address gave a page, perhaps to log in"
+POINTERS = {
+    r"version https://git-lfs\.github\.com/spec/": ("a pointer of Git LFS", "run `git lfs pull`"),
+    r"(?s)(?=(outs|md5|frozen|deps|wdir|desc|meta):)(.*\n)??outs:\n- \w+:": (
+        "a .dvc file, which only names one",
+        "get the file that it names from where it came",
+    ),
+    r"(?i)<!doctype html|<html": ("a web page", PAGE),
+    r"<\?xml": ("XML", EXPORT),
+    r"%PDF-": ("PDF", EXPORT),
+    r"\{\\rtf": ("RTF", EXPORT),
 }
 # All that a C long holds on every platform.
 csv.field_size_limit(2**31 - 1)
@@ -40,17 +65,37 @@ def read(path: Path) -> Iterator[tuple[str, Row]]:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        raise Refused(f"{path} is not there; run `make pull`, or mend its name") from None
+        raise Refused(f"{path} is not there; {where_it_is(path)}") from None
     except IsADirectoryError:
         raise Refused(f"{path} is a folder; name one file") from None
     except OSError as error:
         raise Refused(f"{path} cannot be read ({error.strerror}); mend that or its name") from None
     reader = READERS.get(path.suffix.lower())
     if reader is None:
-        kind = next((f" ({k})" for magic, k in MAGIC.items() if content.startswith(magic)), "")
-        known = ", ".join(READERS)
-        raise Refused(f"{path}{kind} has a suffix that is none of {known}; convert or rename it")
+        kind, fix = binary(content) or ("", "convert or rename it")
+        told = f"{path}{f' ({kind})' if kind else ''} has a suffix that is none of"
+        raise Refused(f"{told} {', '.join(READERS)}; {fix}")
     return parse(content, str(path), reader)
+
+
+def where_it_is(path: Path) -> str:
+    """What to do where there is no file `path`."""
+    names = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
+    for name in sorted(names):
+        if name != path.name and looks(name) == looks(path.name):
+            return f"it is there as {visible(name)}: rename it, or write that in data.file"
+    return "run `make pull`, or fix its name"
+
+
+def binary(content: bytes) -> tuple[str, str] | None:
+    """What a file is that is not text, and how to get its rows; None where nobody knows."""
+    if content[257:262] == b"ustar":
+        return "tar", "unpack it with `tar -xf`"
+    if content.startswith(b"PK") and re.search(rb"\[Content_Types\]|xl/", content[:2000]):
+        return "an Excel file (.xlsx)", EXPORT
+    if content[:2].count(b"\0") == 1:
+        return "UTF-16", "save it as UTF-8"
+    return next((told for magic, told in MAGIC.items() if content.startswith(magic)), None)
 
 
 def is_cut(path: Path) -> bool:
@@ -65,13 +110,28 @@ def is_cut(path: Path) -> bool:
 def parse(content: bytes, where: str, reader) -> Iterator[tuple[str, Row]]:
     """The rows of `content`, of which messages speak as `where`."""
     text = decoded(content, where)
-    if not text.strip():
+    start = text[:2000].lstrip()
+    for pattern, (kind, fix) in POINTERS.items():
+        if re.match(pattern, start):
+            raise Refused(f"{where} is {kind}, not what its suffix says; {fix}")
+    if not start and not text.strip():
         raise Refused(f"{where} is empty; it must hold rows")
     count = 0
     for count, (place, row) in enumerate(reader(text, where), 1):  # noqa: B007
-        yield place, row
+        yield place, row if "".join(row).isascii() else with_names_composed(row, place)
     if not count:
         raise Refused(f"{where} has no rows; add some")
+
+
+def with_names_composed(row: Row, place: str) -> Row:
+    """`row` with the names of its columns in normal form C, where two that look alike are one."""
+    found = {composed(name): value for name, value in row.items()}
+    if len(found) < len(row):
+        names = [*map(composed, row)]
+        twice = next(name for name in names if names.count(name) > 1)
+        told = f"{place}: the column {shown(twice)} is there in two Unicode forms"
+        raise Refused(f"{told}; rename one")
+    return found
 
 
 def decoded(content: bytes, where: str) -> str:
@@ -83,9 +143,8 @@ def decoded(content: bytes, where: str) -> str:
         text, at = "", error.start
     if at < 0:
         return text
-    for magic, kind in MAGIC.items():
-        if content.startswith(magic):
-            raise Refused(f"{where} is {kind}, not what its suffix says; unpack or convert it")
+    if known := binary(content):
+        raise Refused(f"{where} is {known[0]}, not what its suffix says; {known[1]}")
     line = content.count(b"\n", 0, at) + 1
     place = f"{where}, line {line}"
     if content[at]:
@@ -108,7 +167,7 @@ def read_json(text: str, where: str) -> Iterator[tuple[str, Row]]:
     """The rows of a list, parsed one by one so that a message can say which is bad."""
     at = SPACE.match(text).end()
     if text[at] != "[":
-        raise Refused(f"{where} is no list of rows; write [{{…}}, {{…}}], or rename it to .jsonl")
+        raise no_list(text, at, where)
     at = SPACE.match(text, at + 1).end()
     number = 0
     while text[at : at + 1] != "]" or number:
@@ -126,6 +185,19 @@ def read_json(text: str, where: str) -> Iterator[tuple[str, Row]]:
         raise not_json(text, end, where, "more than one value")
 
 
+def no_list(text: str, at: int, where: str) -> Refused:
+    """What to tell of a .json file that begins otherwise."""
+    fix = "write [{…}, {…}], or rename it to .jsonl or .csv if it is such a file"
+    if text[at] == "{":
+        value, end = json_value(text, at, f"{where}, row 1")
+        if end == len(text) and isinstance(value, dict):
+            told = f"one object with the keys {', '.join(map(shown, value))}"[:200]
+            fix = "write its rows alone: [{…}, {…}] (in pandas, to_json with orient='records')"
+            return Refused(f"{where} is {told}, not a list of rows; {fix}")
+        fix = "rename it to .jsonl, or write [{…}, {…}]"
+    return Refused(f"{where} is not a list of rows; {fix}")
+
+
 def json_value(text: str, at: int, place: str) -> tuple[object, int]:
     """The value in `text` from `at` on, and where the next begins, parsed as strict JSON.
 
@@ -138,7 +210,7 @@ def json_value(text: str, at: int, place: str) -> tuple[object, int]:
         raise not_json(text, error.pos, place, error.msg) from None
     except (RecursionError, ValueError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise Refused(f"{place}: not valid JSON ({reason.partition(';')[0]}); mend it") from None
+        raise Refused(f"{place}: not valid JSON ({reason.partition(';')[0]}); fix it") from None
 
 
 def not_json(text: str, at: int, place: str, reason: str) -> Refused:
@@ -146,7 +218,18 @@ def not_json(text: str, at: int, place: str, reason: str) -> Refused:
     number = text.count("\n", 0, at) + 1
     line = f", line {number}" if "\n" in text else ""
     found = shown(text[at : at + 60]) if text[at:] else "its end, so it may be cut short"
-    return Refused(f"{place}{line}: not valid JSON at {found} ({reason}); mend it")
+    if MARKER.match(text, at):
+        return conflict(f"{place}{line}", found)
+    fix = "fix it"
+    if place.endswith(", row 1") and not line and re.match(r"[^{\[\"]*[,\t;]", text):
+        fix = "if it is a table, rename it to .csv or .tsv"
+    return Refused(f"{place}{line}: not valid JSON at {found} ({reason}); {fix}")
+
+
+def conflict(place: str, found: str) -> Refused:
+    """What to tell of a marker that git leaves around what it cannot merge."""
+    fix = "keep one side of each conflict and remove the markers"
+    return Refused(f"{place}: git left a conflict marker here ({found}); {fix}")
 
 
 def unique_keys(pairs: list[tuple[str, object]]) -> Row:
@@ -167,8 +250,11 @@ STRICT = json.JSONDecoder(object_pairs_hook=unique_keys, parse_constant=no_const
 
 def checked_object(value: object, place: str) -> Row:
     if not isinstance(value, dict):
-        mend = 'write an object such as {"id": "1"}, or name a list of them .json'
-        raise Refused(f"{place}: {shown(value)} is no row; {mend}")
+        fix = 'write an object such as {"id": "1"}, or name a list of them .json'
+        raise Refused(f"{place}: {shown(value)} is not a row; {fix}")
+    if value and all(isinstance(one, dict) for one in value.values()):
+        fix = "write rows (in pandas, to_json with orient='records', lines=True)"
+        raise Refused(f"{place}: {shown(value)} holds columns, not a row; {fix}")
     return value
 
 
@@ -197,18 +283,25 @@ def read_table(text: str, where: str, dialect: dict) -> Iterator[tuple[str, Row]
             if not fields:
                 raise Refused(f"{place} is an empty line; remove it")
             if len(fields) != len(header):
+                if MARKER.match(fields[0]):
+                    raise conflict(place, shown(joined(fields)))
                 have = f"{len(fields)} fields where the header has {len(header)}"
                 raise Refused(f"{place}: {have} ({shown(joined(fields))}); add or quote them")
             yield place, dict(zip(header, fields, strict=True))
     except csv.Error as error:
         place = f"{where}, row {number + 1} (line {lines.line_num})"
-        raise Refused(f"{place}: {error}; mend its quotes") from None
+        raise Refused(f"{place}: {error}; fix its quotes") from None
 
 
 def check_header(header: list[str], where: str) -> None:
+    if MARKER.match(header[0] if header else ""):
+        raise conflict(f"{where}, line 1", shown(header[0]))
     if len(header) == 1 and re.search("[\t;|,]", header[0]):
         told = f"{where}: the header {shown(header[0])} is one column"
         raise Refused(f"{told}; separate columns by a comma in .csv and by a tab in .tsv")
+    if header.count("") > 1:
+        told = f"{where}: {header.count('')} columns have no name in its first line"
+        raise Refused(f"{told} ({shown(','.join(header))}); name each, or remove them")
     for name in header:
         if header.count(name) > 1:
             told = f"{where}: the column {shown(name)} stands twice in the header"

@@ -36,7 +36,8 @@ def trusted(path: Path, lock: Path) -> bytes:
     if named.get(MODEL) != md5:
         told = f"{path} has the md5 {md5} but dvc.lock names {named.get(MODEL, 'none')}"
         raise Refused(
-            f"{told}; run `dvc checkout --force`, or give --any-model if you trust the file"
+            f"{told}; run `.venv/bin/dvc checkout --force`, "
+            "or give --any-model if you trust the file"
         )
     return content
 
@@ -62,12 +63,14 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=MODEL, help=f"instead of {MODEL}")
     parser.add_argument("--any-model", action="store_true", help="even if dvc.lock names another")
     chosen = parser.parse_args()
+    if chosen.out and not chosen.out.parent.is_dir():
+        raise Refused(f"there is no folder {chosen.out.parent}; make it first")
     data = params.load("data")["data"]
     path = Path(chosen.model)
     content = path.read_bytes() if chosen.any_model else trusted(path, Path("dvc.lock"))
     names, features = read(chosen.file, data)
     scores = ordered_scores(load(io.BytesIO(content), str(path)), features, data["labels"])
-    lines = rows.json_lines(answers(data["labels"], names, scores))
+    lines = rows.json_lines(answers(data["classes"], names, scores))
     if chosen.out:
         write({chosen.out: lines})
     else:

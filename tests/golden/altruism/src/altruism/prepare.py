@@ -1,16 +1,18 @@
 """Stage 1: check the raw rows, hold some out for testing, and stop at a column that leaks."""
 
 import hashlib
-from collections import Counter
+import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 from exact.dump import write
 
 from . import files, params, problems, rows
-from .leaks import leak
+from .leaks import Seen, leaks
 from .problems import Refused, shown
 
 TRAIN, TEST = "train", "test"
+NO_OTHERS = {"numeric": [], "categorical": [], "timestamp": None}
 # Where a row stands, its id, its label and the row as it was read.
 Item = tuple[str, str, str, rows.Row]
 
@@ -21,8 +23,10 @@ def labelled(data: dict) -> list[Item]:
     Sorting is what makes the model independent of the order of the file.
     """
     places: dict[str, str] = {}
-    found = []
-    for place, row in files.read(Path(data["file"])):
+
+    def item(place: str, row: rows.Row) -> Item:
+        if not places:
+            rows.check_header(row, place, data)
         where = f"{place}, column {shown(data['id'])}"
         name = rows.as_id(rows.field(row, data["id"], place), where)
         if name in places:
@@ -30,15 +34,18 @@ def labelled(data: dict) -> list[Item]:
         places[name] = place
         where = f"{place}, column {shown(data['label'])}"
         label = rows.as_label(rows.field(row, data["label"], place), where, data["labels"])
-        found.append((place, name, label, row))
+        return place, name, label, row
+
+    found = problems.each(files.read(Path(data["file"])), item)
     return sorted(found, key=lambda item: item[1])
 
 
-def side(place: str, name: str, row: rows.Row, split: dict) -> str:
+def side(place: str, name: str, row: rows.Row, split: dict, data: dict) -> str:
     """Whether a row is for training or for testing; no other row has a say in it."""
     column = split["column"]
     if split["by"] == "id":
-        return TEST if share(name) < split["test"] else TRAIN
+        together = texts(place, row, data) if split["same_text"] == "together" else None
+        return TEST if share(together or name) < split["test"] else TRAIN
     value = rows.field(row, column, place)
     where = f"{place}, column {shown(column)}"
     if split["by"] == "group":
@@ -53,37 +60,77 @@ def side(place: str, name: str, row: rows.Row, split: dict) -> str:
     return value
 
 
+def texts(place: str, row: rows.Row, data: dict) -> str | None:
+    """The texts of a row as it was read, in the form in which `rows.texts` compares them."""
+    return rows.texts(rows.features(row, place, {**data, **NO_OTHERS}), data)
+
+
 def share(name: str) -> float:
     """A number from 0 to 1 that depends on `name` alone, spread evenly over many names."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") / 2**64
 
 
-def check_labels(part: str, found: list[str], data: dict) -> None:
+def check_labels(part: str, found: list[str], data: dict, fix: str) -> None:
     """Refuse a part in which a label is missing: nothing could be learned or measured of it."""
-    counts = Counter(found)
-    if not found:
-        mend = "another share or moment in split.test, or say it in a column (split.by: column)"
-        raise Refused(f"{data['file']}: there are no {part}; choose {mend}")
-    if min(counts[label] for label in data["labels"]) < 1:
-        have = ", ".join(f"{shown(label)}: {counts[label]}" for label in data["labels"])
-        told = f"{data['file']}: the {part} lack a label ({have})"
-        raise Refused(f"{told}; add such rows, or mend params.yaml")
+    lacking = [label for label in data["labels"] if label not in {*found}]
+    if lacking:
+        told = f"the {part} lack the label {', '.join(map(shown, lacking))}"[:200]
+        raise Refused(f"{data['file']}: {told} ({len(found)} rows); {fix}")
 
 
-def forget_held_out_texts(prepared: dict[str, list[rows.Row]], text: list[str]) -> int:
-    """Take out of the training rows those whose texts, all of them, are a held-out row's too.
+def check_parts(parts: dict[str, list[Item]], data: dict, split: dict) -> None:
+    """Refuse a split that leaves a part without rows, or without a label."""
+    everything = [item for items in parts.values() for item in items]
+    for part, items in parts.items():
+        if not items:
+            raise Refused(f"{data['file']}: there are no {part} rows: {no_rows(everything, split)}")
+        fix = "hold out other rows (see split in params.yaml), or add rows with that label"
+        if split["same_text"] == "together":
+            fix = "set split.same_text to keep, or add rows with that label"
+        check_labels(f"{part} rows", [item[2] for item in items], data, fix)
 
-    A model that has seen a held-out text would be tested on what it remembers. Returns how many.
+
+def no_rows(items: list[Item], split: dict) -> str:
+    """Why a split leaves a part without any of the rows, and what to do."""
+    column, test = split["column"], split["test"]
+    if split["same_text"] == "together":
+        return "rows with one text are held out together; set split.same_text to keep"
+    if split["by"] == "id":
+        return f"a share of {test} of {len(items)} ids is too little; choose another split.test"
+    values = [row[column] for *_, row in items]
+    if split["by"] == "group":
+        groups = len({*map(str, values)})
+        told = f"{shown(column)} has {groups} different values, and a share of {test} is too little"
+        return f"{told}; choose another split.test, or a column with more of them"
+    if split["by"] == "time":
+        moments = [rows.as_moment(value, "") for value in values]
+        first, last = (datetime.fromtimestamp(at, UTC) for at in (min(moments), max(moments)))
+        told = f"{shown(column)} is from {first.isoformat()} to {last.isoformat()}"
+        return f"{told}; choose a split.test after the first and up to the last"
+    return f"{shown(column)} is {shown(values[0])} in every row; say both 'train' and 'test' there"
+
+
+def same_text(prepared: dict[str, list[rows.Row]], values: dict) -> str | None:
+    """What to tell of held-out rows whose texts, all of them, a training row has too.
+
+    A model may remember these. With `split.same_text: drop` such training rows are taken out.
     """
-
-    def texts(item):
-        return tuple(item["row"][column] for column in text)
-
-    held_out = {texts(item) for item in prepared[TEST]} - {("",) * len(text)}
-    kept = [item for item in prepared[TRAIN] if texts(item) not in held_out]
-    taken = len(prepared[TRAIN]) - len(kept)
-    prepared[TRAIN] = kept
-    return taken
+    data = values["data"]
+    keys = {part: [rows.texts(i["row"], data) for i in items] for part, items in prepared.items()}
+    held_out, trained = ({*keys[part]} - {None} for part in (TEST, TRAIN))
+    seen = sum(key in trained for key in keys[TEST])
+    if not seen:
+        return None
+    count = f"{seen} of {len(keys[TEST])} test rows have the text of a train row"
+    if values["split"]["same_text"] == "keep":
+        return f"{count}; reports/metrics.json has the metrics without them too (split.same_text)"
+    pairs = zip(prepared[TRAIN], keys[TRAIN], strict=True)
+    prepared[TRAIN] = [item for item, key in pairs if key not in held_out]
+    taken = len(keys[TRAIN]) - len(prepared[TRAIN])
+    left = f"train rows left after dropping {taken} with the text of a test row"
+    fix = "set split.same_text to keep"
+    check_labels(left, [item["label"] for item in prepared[TRAIN]], data, fix)
+    return f"{count}, so {taken} train rows are dropped (split.same_text)"
 
 
 def prepare(values: dict) -> dict[str, list[rows.Row]]:
@@ -95,52 +142,82 @@ def prepare(values: dict) -> dict[str, list[rows.Row]]:
     if split["by"] == "time":
         rows.as_moment(split["test"], "params.yaml: split.test")
     items = labelled(data)
-    check_labels("rows", [item[2] for item in items], data)
+    found = {item[2] for item in items}
+    two = "a model needs two of them" if len(found) < 2 else "or take it out of data.labels"
+    check_labels("rows", [item[2] for item in items], data, f"add rows with it, {two}")
     parts: dict[str, list] = {TRAIN: [], TEST: []}
     for item in items:
-        parts[side(item[0], item[1], item[3], split)].append(item)
-    for part, items in parts.items():
-        check_labels(f"{part} rows", [item[2] for item in items], data)
+        parts[side(item[0], item[1], item[3], split, data)].append(item)
+    check_parts(parts, data, split)
     # Before the columns are checked, since a leak is often missing where the label is unknown.
-    stop_at_leaks(parts[TRAIN], data, values["leaks"])
-    return {
-        part: [
-            {"id": name, "label": label, "row": rows.features(row, place, data)}
-            for place, name, label, row in items
-        ]
-        for part, items in parts.items()
-    }
+    stop_at_leaks(parts[TRAIN], values)
+
+    def prepared(place: str, name: str, label: str, row: rows.Row) -> rows.Row:
+        return {"id": name, "label": label, "row": rows.features(row, place, data)}
+
+    return {part: problems.each(items, prepared) for part, items in parts.items()}
 
 
-def stop_at_leaks(train: list[Item], data: dict, bounds: dict) -> None:
-    """Refuse a column that tells the label by itself and is not allowed by name."""
-    for column in params.feature_columns(data):
-        if column in bounds["allow"]:
-            continue
-        found = [(place, label, row[column]) for place, _, label, row in train if column in row]
-        if column == data["timestamp"]:
-            # As seconds, since a moment must be judged alike however it is written.
-            where = f"column {shown(column)}"
-            found = [(at, label, rows.as_moment(v, f"{at}, {where}")) for at, label, v in found]
-        reason = leak([pair for _, *pair in found], bounds) if found else None
-        if reason:
-            mend = "drop it from data in params.yaml, or name it in leaks.allow"
-            raise Refused(f"column {shown(column)} is a likely leak: {reason}; {mend}")
+def source(name: str, row: rows.Row, values: dict) -> str:
+    """What a row has in common with its copies: the group that it is split by, or its texts."""
+    if values["split"]["by"] == "group":
+        return str(row[values["split"]["column"]])
+    found = [row.get(column) for column in values["data"]["text"]]
+    return json.dumps(found) if any(found) else name
+
+
+def seen(column: str, train: list[Item], sources: list[str], data: dict) -> list[Seen]:
+    """The label, the raw value and the source of each training row that has the column."""
+    found = []
+    for (place, _, label, row), one in zip(train, sources, strict=True):
+        if column in row:
+            value = row[column]
+            if column == data["timestamp"]:
+                # As seconds, since a moment must be judged alike however it is written.
+                value = rows.as_moment(value, f"{place}, column {shown(column)}")
+            found.append((label, value, one))
+    return found
+
+
+def stop_at_leaks(train: list[Item], values: dict) -> None:
+    """Refuse a column that tells the label by itself, in a way that leaks.allow does not name."""
+    data, bounds = values["data"], values["leaks"]
+    sources = [source(name, row, values) for _, name, _, row in train]
+    allowed = params.allowances(bounds["allow"])
+    columns = params.feature_columns(data)
+    for column in columns:
+        found = leaks(seen(column, train, sources, data), bounds, column in data["text"])
+        reasons = {check: why for check, why in found.items() if (column, check) not in allowed}
+        if reasons:
+            # All that was found, so that who follows the advice is not stopped here once more.
+            mend = f"add {' and '.join(entry(column, check) for check in reasons)} to leaks.allow"
+            if len(columns) > 1:
+                mend = f"drop it from data in params.yaml, or {mend}"
+            told = f"column {shown(column)} is a likely leak: {next(iter(reasons.values()))}"
+            raise Refused(f"{told}; {mend}")
+
+
+def entry(column: str, check: str) -> str:
+    """An entry of leaks.allow, as YAML that can be copied whatever the column's name is."""
+    name = json.dumps(column, ensure_ascii=False)
+    safe = (c if c.isprintable() else f"\\U{ord(c):08x}" for c in name)
+    return f"{{{''.join(safe)}: {check}}}"
 
 
 def main() -> None:
     values = params.load("data", "split", "leaks")
-    data = values["data"]
     prepared = prepare(values)
-    taken = forget_held_out_texts(prepared, data["text"])
-    check_labels("train rows left", [item["label"] for item in prepared[TRAIN]], data)
+    said = same_text(prepared, values)
     lines = {part: rows.json_lines(items) for part, items in prepared.items()}
     params.check_unchanged()
     write({Path(f"data/prepared/{part}.jsonl"): content for part, content in lines.items()})
-    if files.is_cut(Path(data["file"])):
-        print(f"prepare: {data['file']} does not end in a line end; was it cut in its last row?")
-    if taken:
-        print(f"prepare: {taken} training rows are left out: their text is also a held-out row's")
+    file = values["data"]["file"]
+    if files.is_cut(Path(file)):
+        print(f"prepare: {file} does not end in a line end; was it cut in its last row?")
+    if said:
+        print(f"prepare: {said}")
+    for constant in rows.unvarying([item["row"] for item in prepared[TRAIN]]):
+        print(f"prepare: {constant}")
     for part, items in prepared.items():
         print(f"prepare: {len(items)} {part} rows")
 

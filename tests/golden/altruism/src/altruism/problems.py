@@ -4,11 +4,40 @@ import contextlib
 import json
 import pickle
 import sys
-from collections.abc import Callable
+import unicodedata
+from collections.abc import Callable, Iterable
+
+# Bad rows are counted up to here.
+MOST_COUNTED = 1000
 
 
 class Refused(Exception):
     """Bad input or parameters; the message says what is wrong, where, and what to do."""
+
+
+def each(rows: Iterable[tuple], check: Callable) -> list:
+    """What `check` makes of each row; Refused for the first bad one, and how many more there are.
+
+    Rows that cannot be read end the count.
+    """
+    good, bad = [], []
+    try:
+        for row in rows:
+            try:
+                good.append(check(*row))
+            except Refused as refusal:
+                bad.append(refusal)
+                if len(bad) > MOST_COUNTED:
+                    break
+    except Refused:
+        if not bad:
+            raise
+    if len(bad) > 1:
+        more = f"{len(bad) - 1}{' or more' * (len(bad) > MOST_COUNTED)}"
+        raise Refused(f"{bad[0]} ({more} other bad rows follow)")
+    if bad:
+        raise bad[0]
+    return good
 
 
 def shown(value: object, most: int = 60) -> str:
@@ -23,6 +52,18 @@ def shown(value: object, most: int = 60) -> str:
     except (RecursionError, ValueError):
         text = "a deeply nested value"
     return shown(text, most)[1:-1]
+
+
+def looks(name: str) -> str:
+    """What is left of `name` without case, width and blanks: equal where two names look alike."""
+    folded = unicodedata.normalize("NFKC", name).casefold()
+    return "".join(c for c in folded if not c.isspace() and unicodedata.category(c) != "Cf")
+
+
+def visible(name: str) -> str:
+    """`name` for a message, with its code points where letters may only look like others."""
+    odd = name.isprintable() and not name.isascii()
+    return f"{shown(name)} ({ascii(name[:60])})" if odd else shown(name)
 
 
 def run(main: Callable[[], None], check: Callable[[], None] = lambda: None) -> None:

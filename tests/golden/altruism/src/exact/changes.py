@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from exact import git, history, judge
+from exact import git, history, judge, verdicts
 from exact.history import Records
 from exact.judge import looked_up
 from exact.objects import Store
@@ -40,7 +40,7 @@ OTHERS = {
 csv.field_size_limit(2**31 - 1)
 
 
-@dataclass
+@dataclass(eq=False)
 class Side:
     """One of the two commits, and where the files that it records can be had."""
 
@@ -104,7 +104,7 @@ def changes(a: Side, b: Side) -> dict:
             found[name] = of(a, b)
         except Refused as refusal:
             found[name] = {"problem": str(refusal)}
-        except (AttributeError, KeyError, TypeError, ValueError, OSError, csv.Error) as error:
+        except Exception as error:  # One section must not hide the others.
             found[name] = {"problem": f"the records cannot be understood ({error!r})"}
     return found
 
@@ -112,7 +112,10 @@ def changes(a: Side, b: Side) -> dict:
 def side(one: Side) -> dict:
     """Who and what one of the two is."""
     found = history.person(one.root, one.commit)
-    return {"name": one.name, **found, "behind": behind(one)}
+    releases = git.releases_with_texts(one.root).values()
+    told = verdicts.doubts(one.root, (this for this in releases if this.commit == one.commit))
+    doubts = {tag: doubt.text for tag, doubt in told.items()}
+    return {"name": one.name, **found, "behind": behind(one), "doubts": doubts}
 
 
 def behind(one: Side) -> str | None:
@@ -120,8 +123,7 @@ def behind(one: Side) -> str | None:
     if not one.records.stages:
         return "it has no dvc.lock that can be read, so what it made is not known"
     try:
-        tree = git.check_out(one.root, one.commit, one.place / f"tree-{id(one)}")
-        judge.check_record(tree, judge.declared(tree))
+        judge.checked(one.root, one.commit, one.place / f"tree-{id(one)}")
     except Refused as refusal:
         return str(refusal).partition("; run")[0]
     except (AttributeError, KeyError, TypeError, ValueError) as error:

@@ -1,18 +1,21 @@
 """`exact compare A B`: what changed between two commits, tags or model files, and what it did.
 
-A is HEAD's parent and B is HEAD unless they are named. With --log, all releases, a line each.
+A is HEAD's parent and B is HEAD unless they are named. With --log, the newest releases, one a line.
 """
 
 import argparse
+import functools
+import shlex
 import textwrap
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path, PurePosixPath
 
-from exact import changes, git, history, judge, page, verdicts
+from exact import changes, curves, git, history, judge, page, verdicts
 from exact.changes import MISSING, Side, answer
 from exact.history import Records
 from exact.objects import Store
-from exact.processes import workplace
+from exact.processes import check_writable, workplace
 from exact.rebuild import parsed
 from exact.run import Refused, project_root
 from exact.show import SHORT, plain
@@ -21,24 +24,34 @@ from exact.which import IMAGE, dumped, ended, read
 # Rows of each kind, and letters of each, that a terminal shows.
 MOST_ROWS = 5
 MOST_LETTERS = 160
+# Lines of a section that a terminal shows.
+MOST_LINES = 20
 # What --log shows of the metrics, where it is there; the first number otherwise.
 MAIN_METRIC = "roc_auc"
+# Releases that --log shows.
+MOST_RELEASES = 50
 
 
 def commit_of(root: Path, name: str) -> tuple[str, str]:
     """Name and hash of the commit that `name` means, or that made that file or image."""
     try:
-        return name, history.resolved(root, name)
+        commit = history.resolved(root, name)
+    except git.Ambiguous:
+        raise
     except Refused:
         if not Path(name).is_file() and not IMAGE.fullmatch(name):
             raise
+    else:
+        check_file(root, name, commit)
+        return name, commit
     md5, _, commit = read(root, name)
     if commit:
         return name, commit
     found = history.search(root, md5)
     if not found:
         raise Refused(
-            f"no commit here names {name}; `exact which {name}` looks for what is nearest"
+            f"no commit here names {name}; "
+            f"`make which FILE={shlex.quote(name)}` looks for what is nearest"
         )
     records, here = next(iter(found[0].made.values())), git.prefix(root)
     locks = [record for record in records if PurePosixPath(record).name == history.LOCK]
@@ -48,6 +61,16 @@ def commit_of(root: Path, name: str) -> tuple[str, str]:
     tag = next(iter(found[0].releases), None)
     commit = history.resolved(root, tag) if tag else next(iter(found[0].made))
     return f"{name} ({tag or commit[:SHORT]})", commit
+
+
+def check_file(root: Path, name: str, commit: str) -> None:
+    """Refused where the file `name`, if there is one, is of other commits than `commit`."""
+    if Path(name).is_file():
+        for found in history.search(root, read(root, name)[0]):
+            if commit not in found.commits:
+                other = f"the file {name} of the commit {found.commits[0][:SHORT]}"
+                told = f"{name} is the commit {commit[:SHORT]} and {other}"
+                raise git.Ambiguous(f"{told}; write ./{name} for the file, or the whole hash")
 
 
 def sides(root: Path, names: list[str], place: Path, store: Store | None) -> list[Side]:
@@ -66,15 +89,28 @@ def report(found: dict) -> Iterator[str]:
         yield f"{word:5} {one['name']} ({told})"
         if one["behind"]:
             yield f"      {one['behind']}"
+        doubts = list(one["doubts"].items())[:MOST_ROWS]
+        yield from (f"      {tag}: {doubt}" for tag, doubt in doubts)
+    for name, lines in texts(found).items():
+        yield ""
+        yield name if lines else f"{name}: the same"
+        # The metrics are a table, and of the flips the rows of each kind are cut already.
+        most = len(lines) if name in ("metrics", "flips") else MOST_LINES
+        yield from (f"  {line}" for line in lines[:most])
+        if len(lines) > most:
+            yield f"  and {len(lines) - most:,} more (--json has all)"
+
+
+def texts(found: dict) -> dict[str, list[str]]:
+    """The lines on each section; none for one that is the same in both."""
+    told = {}
     for name, of in REPORTS.items():
         section = found[name]
         try:
-            lines = [section["problem"]] if "problem" in section else list(of(section))
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            lines = [f"the records cannot be understood ({error!r})"]
-        yield ""
-        yield name if lines else f"{name}: the same"
-        yield from (f"  {line}" for line in lines)
+            told[name] = [section["problem"]] if "problem" in section else list(of(section))
+        except Exception as error:  # One section must not hide the others.
+            told[name] = [f"the records cannot be understood ({error!r})"]
+    return told
 
 
 def on_data(found: dict) -> Iterator[str]:
@@ -149,7 +185,7 @@ def on_flips(found: dict) -> Iterator[str]:
             text = textwrap.shorten(row["text"], MOST_LETTERS, placeholder=" …")
             yield from textwrap.wrap(text, 92, initial_indent="    ", subsequent_indent="    ")
         if len(rows) > MOST_ROWS:
-            yield f"  and {len(rows) - MOST_ROWS} more (--json and --html have all)"
+            yield f"  and {len(rows) - MOST_ROWS} more (--json has all)"
 
 
 def some(names: list[str]) -> str:
@@ -172,38 +208,50 @@ REPORTS = {
 # -- all releases
 
 
-def log(root: Path) -> list[dict]:
-    """Each release of this project's models, newest first.
+def log(root: Path, most: int | None = None) -> tuple[list[dict], int]:
+    """Each release of this project's models, newest first, and how many there are.
 
-    Who, when, what changed since the one before of the same model, how good it is.
+    Who, when, what changed since the one before of the same model, how good it is; of the `most`
+    newest only, if there are more.
     """
     inside = git.prefix(root).rstrip("/")
-    found, before = [], {}
-    for tag in git.releases(root):
+    releases = git.releases_with_texts(root)
+    pairs, last = [], {}
+    for tag in releases:
         folder, _, model = tag.rpartition("@")[0].rpartition("=")
-        if folder != inside:
-            continue
-        (one,) = sides(root, [tag], root, None)
-        person = history.person(root, one.commit)
-        known = changes.numbers(parsed(git.content(root, one.commit, changes.METRICS) or b""))
-        name = MAIN_METRIC if MAIN_METRIC in known else next(iter(known), None)
-        last = before.get(model)
-        found.append(
-            {
-                "version": tag,
-                "date": person["date"][:10],
-                "author": person["author"],
-                "changed": changes.phrase(last, one) if last else "the first release",
-                "metric": {name: known[name]} if name else {},
-                "verified": verdicts.last(root, one.commit) or verdicts.tagged(root, tag),
-            }
-        )
-        before[model] = one
-    return found[::-1]
+        if folder == inside:
+            pairs.append((tag, last.get(model)))
+            last[model] = tag
+    doubts = verdicts.doubts(root, (releases[tag] for tag, _ in pairs[::-1][:most]))
+    # Many tags may be of one commit, which is looked at once.
+    side, known, changed = map(functools.cache, (partial(side_of, root), recorded, changes.phrase))
+    found = []
+    for tag, before in pairs[::-1][:most]:
+        one, old = (side(releases[name].commit) if name else None for name in (tag, before))
+        verified = verdicts.verified(root, releases[tag], doubts.get(tag))
+        change = changed(old, one) if old else "the first release"
+        doubt = doubts[tag].text if tag in doubts else None
+        line = {"changed": change, "verified": verified, "doubt": doubt}
+        found.append({"version": tag, **known(one), **line})
+    return found, len(pairs)
 
 
-def table(releases: list[dict]) -> Iterator[str]:
-    """`log` for a terminal."""
+def side_of(root: Path, commit: str) -> Side:
+    """What git alone has of a commit."""
+    return Side(root, None, root, commit, commit, Records.of(root, commit))
+
+
+def recorded(one: Side) -> dict:
+    """When a release was committed and by whom, and its main metric."""
+    person = history.person(one.root, one.commit)
+    known = changes.numbers(parsed(git.content(one.root, one.commit, changes.METRICS) or b""))
+    name = MAIN_METRIC if MAIN_METRIC in known else next(iter(known), None)
+    metric = {name: known[name]} if name else {}
+    return {"date": person["date"][:10], "author": person["author"], "metric": metric}
+
+
+def table(releases: list[dict], count: int) -> Iterator[str]:
+    """`log` of `count` releases for a terminal."""
     rows = []
     for one in releases:
         metric = " ".join(f"{name} {value}" for name, value in one["metric"].items())
@@ -211,24 +259,28 @@ def table(releases: list[dict]) -> Iterator[str]:
         verdict = f"{told['verdict']} {told['date'][:10]}" if told else "not verified here"
         rows.append([one["version"], one["date"], one["author"], metric, verdict, one["changed"]])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
+    for row, one in zip(rows, releases, strict=True):
         yield "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip()
-    yield far_back(releases)
+        if one["doubt"]:
+            yield f"    {one['doubt']}"
+    if count > len(releases):
+        yield f"and {count - len(releases):,} older releases (--json lists all)"
+    yield far_back(releases, count)
 
 
-def far_back(releases: list[dict]) -> str:
-    """Down to which release all verdicts are `identical`."""
+def far_back(releases: list[dict], count: int) -> str:
+    """Down to which of the `releases`, the newest of `count`, all verdicts are `identical`."""
     good = []
     for one in releases:
         if (one["verified"] or {}).get("verdict") != judge.IDENTICAL:
             break
         good.append(one["version"])
-    mend = "`exact verify --tags` verifies all"
+    mend = "`make verify REV=--tags` verifies all"
     if not good:
         return f"the newest release is not verified here; {mend}"
-    if len(good) == len(releases):
+    if len(good) == count:
         return f"all {len(good)} are verified, back to {good[-1]}"
-    return f"verified back to {good[-1]}, {len(good)} of {len(releases)}; {mend}"
+    return f"verified back to {good[-1]}, {len(good)} of {count:,}; {mend}"
 
 
 # -- the command
@@ -236,11 +288,13 @@ def far_back(releases: list[dict]) -> str:
 
 def parser() -> argparse.ArgumentParser:
     """The command's arguments."""
-    found = argparse.ArgumentParser(prog="exact compare", description=__doc__.partition("\n\n")[0])
+    found = argparse.ArgumentParser(
+        prog="exact compare", description=(__doc__ or "").partition("\n\n")[0]
+    )
     add = found.add_argument
     add("a", nargs="?", metavar="A", help="commit, tag or model file (HEAD^)")
     add("b", nargs="?", metavar="B", help="commit, tag or model file (HEAD)")
-    add("--log", action="store_true", help="all releases, a line each")
+    add("--log", action="store_true", help="the newest releases, a line each")
     add("--json", action="store_true", help="all that changed, as JSON")
     add("--html", type=Path, metavar="FILE", help="also write a page with both models' curves")
     return found
@@ -248,13 +302,13 @@ def parser() -> argparse.ArgumentParser:
 
 def show_log(root: Path, as_json: bool) -> None:
     """Print all releases."""
-    releases = log(root)
+    releases, count = log(root, None if as_json else MOST_RELEASES)
     if as_json:
         print(dumped(releases))
     elif releases:
-        print(plain_lines(table(releases)))
+        print(plain_lines(table(releases, count)))
     else:
-        print("there is no release yet; `exact release v1.0.0` makes the first")
+        print("there is no release yet; `make release VERSION=v1.0.0` makes the first")
 
 
 def plain_lines(lines: Iterator[str]) -> str:
@@ -272,11 +326,13 @@ def main(words: list[str]) -> int:
         if arguments.log:
             show_log(root, arguments.json)
             return 0
+        if arguments.html:
+            check_writable(arguments.html)
         with workplace(root) as place:
             a, b = sides(root, [arguments.a or "HEAD^", arguments.b or "HEAD"], place, Store(root))
             found = changes.changes(a, b)
             if arguments.html:
-                html = page.page(found, page.pictures(a), page.pictures(b), report)
+                html = page.page(found, curves.pictures(a, b), texts(found))
                 arguments.html.write_text(html, encoding="utf-8", newline="\n")
         print(dumped(found) if arguments.json else plain_lines(report(found)), flush=True)
         return 0

@@ -1,16 +1,20 @@
 """`exact data URL SHA256`: replace the raw data by a file or URL, checked by its hash.
 
 DVC's own import does the work, so the file is tracked with its origin and `dvc update` fetches a
-newer one. URL is whatever `dvc import-url` takes (a path, http, https or any DVC remote), or file.
+newer one. URL is whatever `dvc import-url` takes (a relative path, http, https or any DVC remote),
+or file. Of an absolute path a copy is tracked, without its origin: it is a place on this machine,
+and what DVC tracks goes into git.
 """
 
+import contextlib
 import hashlib
+import io
 import json
 import os
 import re
 import shutil
-import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -19,15 +23,20 @@ from exact.run import Refused, project_root
 RAW = Path("data/raw")
 # Beside RAW, at the same depth, so that the relative paths in the .dvc file stay true when moved.
 INCOMING = Path("data/incoming")
-# The value is quoted, or ends where the line or its comment does.
-FILE_LINE = re.compile(
-    r"^(data:.*?^ +file:[ \t]*)(\"[^\"\n]*\"|'[^'\n]*'|[^\n]*?)([ \t]+#[^\n]*)?$", re.M | re.S
-)
+# What the template says of its sample, and nobody has said of another file.
+SAMPLE = "Predicts whether a request for a free pizza succeeds"
+CARD = {
+    "intended_use": SAMPLE,
+    "not_for": "Decisions about a person that nobody looks at again; rows that are unlike the",
+}
+RAW_README = "simulated requests for a free pizza"
+DESCRIBED = ("README.md", "pyproject.toml", "dvc.yaml")
 # The kinds of file that a stage can read.
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv")
 SECRET = re.compile(r"(?i)(auth|code|cred|key|pass|pwd|secret|sig|token)[^=&]*=")
 HASH = re.compile(r"[0-9a-fA-F]{64}")
-USAGE = "usage: make data URL=https://example.org/rows.csv SHA256=<64 hexadecimal digits>"
+USAGE = """usage: make data URL=https://example.org/rows.csv SHA256=<64 hexadecimal digits>
+`sha256sum FILE` prints the digits of a file; URL may be a path, too"""
 
 
 def sha256(path: Path) -> str:
@@ -37,13 +46,15 @@ def sha256(path: Path) -> str:
 
 
 def source(url: str, root: Path) -> tuple[str, str]:
-    """What `dvc import-url` is to fetch into INCOMING, and the name of its file."""
+    """What is to be fetched into INCOMING, and the name of its file."""
     parts = urlsplit(url) if "://" in url else None
     if parts and parts.scheme != "file":
         # DVC would write it into the .dvc file, and that goes into git.
         user = parts.scheme in ("http", "https") and parts.username
         if parts.password or user or SECRET.search(f"{parts.query}&{parts.fragment}"):
-            raise Refused("the URL holds a secret; give it to DVC as a remote (`dvc remote add`)")
+            told = "the URL holds a secret, which would go into git; name its server without it by"
+            mend = "`.venv/bin/dvc remote add NAME URL`, and the file as remote://NAME/FILE"
+            raise Refused(f"{told} {mend}")
         return url, Path(unquote(parts.path)).name
     path = Path(os.path.abspath(unquote(parts.path) if parts else url))
     if path.is_dir():
@@ -56,32 +67,92 @@ def source(url: str, root: Path) -> tuple[str, str]:
     return os.path.relpath(path, root / INCOMING), path.name
 
 
-def fetch(url: str, name: str, wanted: str) -> Path:
-    """Import `url` into INCOMING; Refused when it cannot be had or has another hash."""
+@contextlib.contextmanager
+def dvc(told: str) -> Iterator:
+    """DVC's repository here, in this process, so that nothing of it outlives a kill.
+
+    Whatever goes wrong is Refused by the words `told` and DVC's own reason.
+    """
+    from dvc.lock import LockError
+    from dvc.repo import Repo
+
+    try:
+        # Its advice to add files to git is not shown.
+        with contextlib.redirect_stdout(io.StringIO()), Repo(".") as repo:
+            yield repo
+    except Exception as error:  # Each cloud's library raises its own.
+        reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        wait = "; wait until that has ended" if isinstance(error, LockError) else ""
+        raise Refused(f"{told}: {reason}{wait}; nothing was changed") from error
+
+
+def fetch(url: str, name: str, wanted: str, copy: bool) -> Path:
+    """Put `url` into INCOMING, tracked by DVC; Refused when it cannot be, or has another hash.
+
+    With `copy` it is a path, and not recorded as the file's origin.
+    """
     if name.startswith(".") or Path(name).suffix.lower() not in SUFFIXES:
         raise Refused(f"{url} names no file of rows; one ends in {', '.join(SUFFIXES)}")
     INCOMING.mkdir(parents=True)
     path = INCOMING / name
-    # Its errors are shown, its advice to add the file to git is not.
-    done = subprocess.run(["dvc", "import-url", url, str(path)], stdout=subprocess.DEVNULL)
-    if done.returncode:
-        raise Refused(f"{url} cannot be fetched; nothing was changed")
+    with dvc(f"{url} cannot be fetched") as repo:
+        shutil.copyfile(url, path) if copy else repo.imp_url(url, out=str(path))
     if not path.is_file():
         raise Refused(f"{url} is a folder; name one file")
     found = sha256(path)
     if found != wanted.lower():
         raise Refused(f"{url} has the SHA-256 {found}, not {wanted}; nothing was changed")
+    if copy:
+        with dvc(f"{url} cannot be tracked") as repo:
+            repo.add(str(path))
     return path
+
+
+def line_of(params: str, section: str, key: str) -> re.Match:
+    """The line of a params.yaml that gives `key`; its second group is the value as it is typed."""
+    # The value is quoted, or ends where the line or its comment does.
+    value = r"(\"[^\"\n]*\"|'[^'\n]*'|[^\n]*?)([ \t]+#[^\n]*)?$"
+    found = re.search(rf"^({section}:.*?^ +{key}:[ \t]*){value}", params, re.M | re.S)
+    if not found:
+        raise Refused(f"params.yaml has no line `{key}:` in its section {section}; add it")
+    return found
 
 
 def renamed(params: str, new: Path) -> tuple[str, Path]:
     """The text of a params.yaml with `new` as its raw file, and the file that it named before."""
-    found = FILE_LINE.search(params)
-    if not found:
-        raise Refused("params.yaml has no line `file:` in its section data; add it")
+    found = line_of(params, "data", "file")
     name = new.as_posix()
     value = name if re.fullmatch(r"[\w./-]+", name) else json.dumps(name, ensure_ascii=False)
     return params[: found.start(2)] + value + params[found.end(2) :], Path(found[2].strip("\"'"))
+
+
+def without_sample(params: str) -> str:
+    """The text of a params.yaml in which nothing is said of the model, where that was the sample's.
+
+    What the team has written stays, for it may be true of a newer file too.
+    """
+    for key, words in CARD.items():
+        found = line_of(params, "card", key)
+        if words in found[2]:
+            params = f"{params[: found.start(2)]}null{params[found.end(2) :]}"
+    return params
+
+
+def forget_sample(name: str) -> Iterator[str]:
+    """Take the sample's words out of the raw data's README; yields what is left to say."""
+    readme = RAW / "README.md"
+    if readme.exists() and RAW_README in readme.read_text(encoding="utf-8"):
+        told = f"what a row of `{name}` is, where the rows come from, who may use them for what"
+        readme.write_text(
+            f"# Raw data\n\nNot said yet: {told}, and what each column means.\n", encoding="utf-8"
+        )
+        yield f"say in {readme} where the rows come from and what the columns mean"
+    if ": null" in Path("params.yaml").read_text(encoding="utf-8").partition("\ncard:")[2]:
+        yield "say in params.yaml, section card, what the model is for and what not"
+    still = [Path(file) for file in DESCRIBED if Path(file).exists()]
+    still = [str(file) for file in still if SAMPLE in file.read_text(encoding="utf-8")]
+    if still:
+        yield f"say what your model does in {', '.join(still)}: there it still is '{SAMPLE}'"
 
 
 def replace(path: Path) -> Path:
@@ -92,10 +163,11 @@ def replace(path: Path) -> Path:
     tracked = old.with_name(old.name + ".dvc")
     if old.exists() and tracked.exists() and "\ndeps:" not in "\n" + tracked.read_text("utf-8"):
         # What was never built from may be in no cache yet, and must not be lost; an import is.
-        subprocess.run(["dvc", "commit", "--quiet", "--force", str(tracked)], check=True)
+        with dvc(f"{old} cannot be kept") as repo:
+            repo.commit(str(tracked), force=True)
     for file in (path, path.with_name(path.name + ".dvc")):
         os.replace(file, RAW / file.name)
-    params.write_text(text, encoding="utf-8", newline="\n")
+    params.write_text(without_sample(text), encoding="utf-8", newline="\n")
     if old != new and tracked.exists():
         old.unlink(missing_ok=True)
         tracked.unlink()
@@ -110,17 +182,20 @@ def main(arguments: list[str]) -> int:
     try:
         root = project_root(Path.cwd())
         url, name = source(arguments[0], root)
+        # A relative path and a URL were typed as an origin, an absolute path as a place.
+        copy = os.path.isabs(arguments[0]) and not Path(url).is_relative_to(root)
         os.chdir(root)
         shutil.rmtree(INCOMING, ignore_errors=True)
+        # A file of parameters that cannot take its name is refused before anything is fetched.
+        renamed(Path("params.yaml").read_text(encoding="utf-8"), RAW / name)
         try:
-            new = replace(fetch(url, name, arguments[1]))
+            new = replace(fetch(url, name, arguments[1], copy))
         finally:
             shutil.rmtree(INCOMING, ignore_errors=True)
-    except (Refused, OSError, subprocess.CalledProcessError) as error:
+    except (Refused, OSError) as error:
         print(f"exact: {error}", file=sys.stderr)
         return 1
-    print(
-        f"{new} is in place; now name its columns in params.yaml, say what they are in "
-        f"{RAW}/README.md, and run `make`"
-    )
+    print(f"{new} is in place; now name its columns in params.yaml and run `make`")
+    for told in forget_sample(new.name):
+        print(f"  {told}")
     return 0

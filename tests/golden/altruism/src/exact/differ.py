@@ -163,17 +163,42 @@ def describe(recorded: Path, rebuilt: Path) -> list[str]:
     """What differs, in at most six sentences, the most telling first; none for equal files.
 
     The content shows what a file is, but for CSV and TSV, which their suffix shows. No sentence has
-    a character that steers a terminal. Raises OSError for a file that cannot be read.
+    a character that steers a terminal. Raises nothing, since the difference counts in any case.
     """
-    files = {"recorded": Path(recorded), "rebuilt": Path(rebuilt)}
-    sizes = {name: file.stat().st_size if file.is_file() else None for name, file in files.items()}
-    told = [f"the {name} file is missing" for name, size in sizes.items() if size is None]
-    if not told and any(sizes.values()):
-        told = [f"the {name} file is empty" for name, size in sizes.items() if size == 0]
-    told = told or by_kind(*files.values())
+    try:
+        told = sentences(Path(recorded), Path(rebuilt))
+    except Exception as error:  # An odd file, a full memory, a mistake here.
+        told = [f"how they differ cannot be described ({type(error).__name__}: {error})"]
     if len(told) > MOST_TOLD:
         told[MOST_TOLD - 1 :] = [f"and {len(told) - MOST_TOLD + 1} more differences"]
     return [printable(sentence, 400) for sentence in told]
+
+
+def sentences(recorded: Path, rebuilt: Path) -> list[str]:
+    """All that can be said of two files or folders, of which one may be missing."""
+    files = {"recorded": recorded, "rebuilt": rebuilt}
+    told = [f"the {name} file is missing" for name, file in files.items() if not file.exists()]
+    if told:
+        return told
+    if recorded.is_dir() or rebuilt.is_dir():
+        found = others(recorded, rebuilt)
+        return [f"other content in {', '.join(found[:MOST_TOLD])}"] * bool(found)
+    sizes = {name: file.stat().st_size for name, file in files.items()}
+    if any(sizes.values()):
+        told = [f"the {name} file is empty" for name, size in sizes.items() if size == 0]
+    return told or by_kind(recorded, rebuilt)
+
+
+def others(one: Path, other: Path) -> list[str]:
+    """The names of the files that are not the same in two folders; "." where one is a file."""
+    names = {file.relative_to(top) for top in (one, other) for file in top.rglob("*")}
+    pairs = [(name.as_posix(), one / name, other / name) for name in sorted(names or {Path()})]
+    return [name for name, a, b in pairs if not (a.is_dir() and b.is_dir()) and not same(a, b)]
+
+
+def same(one: Path, other: Path) -> bool:
+    """Whether both are files with the same bytes."""
+    return one.is_file() and other.is_file() and filecmp.cmp(one, other, shallow=False)
 
 
 def by_kind(left: Path, right: Path) -> list[str]:
@@ -388,10 +413,12 @@ def around(*lines: bytes | None) -> list[str]:
     start = max(0, differing(*(line or b"" for line in lines))[1] - MOST_SHOWN // 3)
     start = start if max(len(line or b"") for line in lines) > MOST_SHOWN else 0
     end = "\n" if all(line and line.endswith(b"\n") for line in lines) else ""
-    texts = [line and line[start : start + MOST_SHOWN].decode("utf-8", "replace") for line in lines]
+    cuts = [None if line is None else line[start : start + MOST_SHOWN] for line in lines]
     return [
-        "none" if text is None else "…" * bool(start) + repr(text.removesuffix(end))
-        for text in texts
+        "none"
+        if cut is None
+        else "…" * bool(start) + repr(cut.decode("utf-8", "replace").removesuffix(end))
+        for cut in cuts
     ]
 
 

@@ -8,6 +8,7 @@ import csv
 import hashlib
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -15,9 +16,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from exact.processes import ROOM, call, locked
-from exact.run import Refused
+from exact.run import WRONG_ENVIRONMENT, Refused
+from exact.venv import COMMAND, LOCKS
 
-LOCKS = ("requirements.lock", "requirements-dev.lock")
 # What a command is given of the caller's variables: where things are, not what they should do.
 KEPT = re.compile(
     r"(PATH|USER|LOGNAME|SHELL|TERM|TMPDIR|TZ|LANG|LC_\w+|LD_LIBRARY_PATH|SSL_CERT_\w+)$"
@@ -25,9 +26,6 @@ KEPT = re.compile(
 # As `pip install --editable` would have it, but for whichever tree the commands run in.
 CODE = """import os, sys; tree = os.getenv("EXACT_TREE"); tree and sys.path.append(tree + "/src")
 import os; file = os.getenv("EXACT_TRACE"); file and exec(open(file, "rb").read())
-"""
-EXACT = """#!/bin/sh
-exec "$(dirname "$0")/python" -P -c 'import sys; from exact.cli import main; sys.exit(main())' "$@"
 """
 
 
@@ -51,24 +49,42 @@ def usable(folder: Path, tree: Path) -> bool:
     made = folder.with_suffix(".made")
     if not made.exists() or made.read_text(encoding="utf-8") != state_of(folder):
         return False
+    return not refusal(folder, tree)
+
+
+def refusal(folder: Path, tree: Path) -> str:
+    """Why `tree` cannot be run in the environment at `folder`; empty where it can."""
+    options = {"cwd": tree, "env": surroundings(tree, folder), "capture_output": True}
     try:
-        told = subprocess.run(
-            [folder / "bin/exact", "run", "true"],
-            cwd=tree,
-            env=surroundings(tree, folder),
-            capture_output=True,
-        )
-    except OSError:  # Its Python is gone.
+        # It lies elsewhere and may be gone, or have lost its libraries.
+        python = subprocess.run([folder / "bin/python", "-I", "-c", ""], **options)
+        done = subprocess.run([folder / "bin/exact", "run", "true"], **options)
+    except OSError as error:
+        return str(error)
+    if python.returncode:
+        return f"its Python does not start (status {python.returncode})"
+    # Any other failure is the commit's own, and another environment would not change it. Older
+    # commits have not this status, and are known by what they say.
+    if done.returncode == WRONG_ENVIRONMENT or b"make env" in done.stderr:
+        return done.stderr.decode(errors="replace").strip()
+    return ""
+
+
+def is_uv(program: str | Path) -> bool:
+    """Whether a program is there, starts, and says that it is uv."""
+    try:
+        done = subprocess.run([program, "--version"], capture_output=True)
+    except OSError:
         return False
-    return b"make env" not in told.stderr
+    return done.stdout.startswith(b"uv ")
 
 
 def make_environment(root: Path, tree: Path, folder: Path) -> None:
     """Make the environment of the locks in `tree` at `folder`, every hash checked."""
-    own = root / ".uv/bin/uv"
-    uv = shutil.which("uv") or (own if own.exists() else None)
+    found = [shutil.which("uv"), root / ".uv/bin/uv"]
+    uv = next((uv for uv in found if uv and is_uv(uv)), None)
     if not uv:
-        raise Refused("its environment cannot be made: there is no uv on PATH; run `make env`")
+        raise Refused("its environment cannot be made: no uv on PATH starts; run `make env`")
     folder.with_suffix(".made").unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
     version = (tree / ".python-version").read_text(encoding="utf-8").strip()
@@ -80,17 +96,21 @@ def make_environment(root: Path, tree: Path, folder: Path) -> None:
         # Copied, since an edit of a file that is linked would be one of the cache, too.
         ["pip", "sync", *python, folder, "--require-hashes", "--link-mode", "copy", *locks],
     ):
-        kept = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
-        if call([uv, *words], tree, kept, said.append):
+        environ = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
+        if call([uv, *words], tree, environ, said.append):
             shutil.rmtree(folder, ignore_errors=True)
             raise Refused(f"its environment cannot be made: {' '.join(said)[:600]}")
     (packages,) = folder.glob("lib/python3.*/site-packages")
     (packages / "exact_tree.pth").write_text(CODE, encoding="utf-8")
-    (folder / "bin/exact").write_text(EXACT, encoding="utf-8")
+    (folder / "bin/exact").write_text(COMMAND, encoding="utf-8")
     (folder / "bin/exact").chmod(0o755)
     for name in damaged(packages):
         shutil.rmtree(folder)
-        raise Refused(f"uv's cache was edited: {name} is not its package's; run `uv cache clean`")
+        clean = shlex.join([str(uv), "cache", "clean"])
+        raise Refused(f"uv's cache was edited: {name} is not its package's; run `{clean}`")
+    if why := refusal(folder, tree):
+        shutil.rmtree(folder)
+        raise Refused(f"its environment cannot be made: {why}")
     folder.with_suffix(".made").write_text(state_of(folder), encoding="utf-8")
 
 

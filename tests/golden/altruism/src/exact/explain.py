@@ -1,6 +1,7 @@
 """What differs between an output that was rebuilt and the recorded one, and the likely cause."""
 
 import contextlib
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from exact.run import Refused
 
 # Outputs of one stage that are described.
 MOST_TOLD = 4
+# In ns: a second, and a moment (in 2001) when no file of a rebuild was changed.
+SECOND, LONG_AGO = 10**9, 10**18
 
 
 @dataclass
@@ -40,6 +43,15 @@ class Case:
 
 def explain(case: Case) -> None:
     """Add to the report what differs in the first stage that does, and why; keep what differs."""
+    try:
+        tell(case)
+    except Exception as error:  # Whatever it is, it must not hide that something differs.
+        told = f"{type(error).__name__}: {error}"
+        case.report.notes.append(f"what differs cannot be explained any further ({told})")
+
+
+def tell(case: Case) -> None:
+    """The work of `explain`, which may fail at any point."""
     shutil.rmtree(case.root / ROOM / "differs" / case.commit[:12], ignore_errors=True)
     lines = [line for line in case.report.lines if line.verdict == DIFFERS]
     if not lines:
@@ -47,23 +59,21 @@ def explain(case: Case) -> None:
     case.report.kept = str(keep(case, lines))
     recorded = {line.path: fetch(case, line) for line in lines}
     first = [line for line in lines if line.stage == lines[0].stage]
-    tell = case.report.notes.append
+    note = case.report.notes.append
     for line in first[:MOST_TOLD]:
         rebuilt = Path(case.report.kept) / line.path
-        if is_file(recorded[line.path]) and rebuilt.is_file():
+        if recorded[line.path]:
             told = "; ".join(differ.describe(recorded[line.path], rebuilt))
             # Without the folder that is gone when this is read.
-            tell(f"{line.path}: {told}".replace(f"{case.tree.parent}/", ""))
-        elif recorded[line.path]:
-            tell(f"{line.path}: other content in {', '.join(others(recorded[line.path], rebuilt))}")
+            note(f"{line.path}: {told}".replace(f"{case.tree.parent}/", ""))
     if not recorded[first[0].path]:
-        tell(
+        note(
             f"{first[0].path}: no intact file with the recorded hash is in git, the cache or on "
             "the remote, so the record was edited, or what it names was never pushed"
         )
     judge_models(case, recorded)
     if recorded[first[0].path]:
-        tell(f"likely cause: {cause(case, first)}")
+        note(f"likely cause: {cause(case, first)}")
 
 
 def keep(case: Case, lines: list[Line]) -> Path:
@@ -93,18 +103,6 @@ def fetch(case: Case, line: Line) -> Path | None:
 
 def is_file(path: Path | None) -> bool:
     return path is not None and path.is_file()
-
-
-def others(one: Path, other: Path) -> list[str]:
-    """The names of some files that are not the same in two folders."""
-    names = {file.relative_to(top).as_posix() for top in (one, other) for file in top.rglob("*")}
-    pairs = [(name, one / name, other / name) for name in sorted(names)]
-    found = [name for name, a, b in pairs if not (a.is_dir() and b.is_dir()) and not same(a, b)]
-    return found[:MOST_TOLD] or ["the whole of it"]
-
-
-def same(one: Path, other: Path) -> bool:
-    return one.is_file() and other.is_file() and md5_of(one) == md5_of(other)
 
 
 def judge_models(case: Case, recorded: dict[str, Path | None]) -> None:
@@ -151,13 +149,37 @@ def cause(case: Case, lines: list[Line]) -> str:
         return "the recorded file was saved by other means than this stage"
     # In another folder, so that a path that is hidden in the file shows as well.
     moved = case.tree.rename(case.tree.with_name("another-" + case.tree.name))
+    times = put_back_in_time(moved)
     now = case.again((stage,), moved)
-    if any(now.get(line.path) != line.rebuilt for line in lines):
+    if all(now.get(line.path) == line.rebuilt for line in lines):
+        return agreeing(case, stage)
+    for path, before in times.items():
+        # What the stage has made and what DVC has written are new.
+        if path.exists():
+            os.utime(path, ns=before)
+    now = case.again((stage,), moved)
+    if all(now.get(line.path) == line.rebuilt for line in lines):
         return (
-            f"{stage} makes other bytes each time (the time, chance without a seed, the order of "
-            "a set, threads, the folder); `exact vary` finds which"
+            f"{stage} depends on when the files that it reads were last changed, which no commit "
+            "records; let it read what they hold, or their names, instead"
         )
-    return agreeing(case, stage)
+    return (
+        f"{stage} makes other bytes each time (the time, chance without a seed, the order of "
+        "a set, threads, the folder); `.venv/bin/exact vary` finds which"
+    )
+
+
+def put_back_in_time(tree: Path) -> dict[Path, tuple[int, int]]:
+    """Make all in `tree` years older, the newest the oldest; returns the times before.
+
+    Times are those of access and modification, in ns since 1970.
+    """
+    paths = [path for path in tree.rglob("*") if not path.is_symlink()]
+    found = {path: (path.stat().st_atime_ns, path.stat().st_mtime_ns) for path in paths}
+    for number, path in enumerate(sorted(found, key=lambda path: (found[path][1], path))):
+        then = LONG_AGO - number * SECOND
+        os.utime(path, ns=(then, then))
+    return found
 
 
 def agreeing(case: Case, stage: str) -> str:
@@ -184,5 +206,5 @@ def agreeing(case: Case, stage: str) -> str:
     return (
         f"{stage} makes the same bytes each time it is run here, so the recorded ones were made "
         "with something else: another version of a package, another machine or day, a variable "
-        "of the environment, or by hand; `exact vary` tells what of the machine matters"
+        "of the environment, or by hand; `.venv/bin/exact vary` tells what of the machine matters"
     )

@@ -25,6 +25,15 @@ ENVIRONMENT = ("requirements.lock", ".python-version")
 # One line for each commit, whose fields are as few bytes as no name can hold.
 FORMAT = "%H%x00%an%x00%ae%x00%aI%x00%cn%x00%ce%x00%cI%x00%s"
 FIELDS = ("commit", "author", "email", "date", "committer", "committer_email", "committed")
+# What has commits beside branches and tags, by the beginning of its references.
+HOLDERS = {
+    "refs/stash": "git stash",
+    "refs/exps/": "DVC's queue of experiments",
+    "refs/notes/": "git notes",
+    "refs/original/": "the backup of git filter-branch",
+    "refs/bisect/": "git bisect",
+}
+EXPERIMENT = re.compile(r"refs/exps/[0-9a-f]{2}/[0-9a-f]{38}/(.+)")
 
 
 @dataclass
@@ -32,17 +41,22 @@ class Found:
     """The commits that name a hash.
 
     `made` are those of them that do while none of their parents does, with the records that name
-    it there (path from the top of the repository), oldest first. `branches` contain one of these,
-    and `tags` are of a commit that names the hash.
+    it there (path from the top of the repository), oldest first, but those that no branch or tag
+    reaches come last. `holders` has of each of the latter what reaches it, such as "git stash".
+    `branches` contain one of `made`, and `tags` are of a commit that names the hash.
     """
 
     md5: str
     commits: list[str] = field(default_factory=list)
     made: dict[str, list[str]] = field(default_factory=dict)
     branches: list[str] = field(default_factory=list)
-    # Whether a branch or a tag reaches one of `made`, so that git does not throw it away.
-    kept: bool = False
     tags: list[str] = field(default_factory=list)
+    holders: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def kept(self) -> bool:
+        """Whether a branch or a tag reaches one of `made`, so that git does not throw it away."""
+        return any(commit not in self.holders for commit in self.made)
 
     @property
     def releases(self) -> list[str]:
@@ -113,24 +127,64 @@ def where(root: Path, md5: str, blobs: dict[str, set[str]]) -> Found:
     for (commit, path), (line, _) in zip(asked, answers, strict=True):
         if line.split()[0].decode() in blobs:
             naming.setdefault(commit, []).append(path)
-    found = Found(md5, [*naming])
-    for commit, files in naming.items():
+    found = Found(md5, [*naming], holders=holders(root, parents, [*naming]))
+    for commit, files in sorted(naming.items(), key=lambda pair: pair[0] in found.holders):
         if not any(parent in naming for parent in parents[commit]):
             found.made[commit] = files
     holding = [f"--contains={commit}" for commit in found.made]
     for name, _ in refs(root, *holding, "refs/heads", "refs/remotes"):
         short = name.removeprefix("refs/").partition("/")[2]
         found.branches += [] if short.endswith("/HEAD") else [short]
-    found.kept = bool(found.branches or refs(root, *holding, "refs/tags"))
     tags = refs(root, "refs/tags")
     found.tags = [name.removeprefix("refs/tags/") for name, commit in tags if commit in naming]
+    return found
+
+
+def holders(root: Path, parents: dict[str, list[str]], commits: list[str]) -> dict[str, str]:
+    """What reaches each of `commits` that no branch or tag reaches."""
+    heads: dict[str, list[str]] = {"": []}
+    for name, commit in refs(root):
+        heads.setdefault(holder(name), []).append(commit)
+    reached = reachable(parents, heads.pop(""), set())
+    others = [commit for commit in commits if commit not in reached]
+    if not others:
+        return {}
+    # Of the stash, only the newest entry is a reference.
+    stash = git.git(root, "log", "--walk-reflogs", "--format=%H", "refs/stash", "--", check=False)
+    heads.setdefault(HOLDERS["refs/stash"], []).extend(stash.split())
+    heads["the checked-out commit"] = git.git(root, "rev-parse", "HEAD", check=False).split()
+    found = {}
+    for name, tips in heads.items():
+        reaches = reachable(parents, tips, reached)
+        found |= {one: name for one in others if one in reaches and one not in found}
+    return {commit: found.get(commit, "the reflog") for commit in others}
+
+
+def holder(name: str) -> str:
+    """What a reference is, in words; none for a branch or a tag."""
+    if name.startswith(("refs/heads/", "refs/remotes/", "refs/tags/")):
+        return ""
+    if experiment := EXPERIMENT.fullmatch(name):
+        return f"DVC's experiment {experiment[1]}"
+    return next((word for start, word in HOLDERS.items() if name.startswith(start)), name)
+
+
+def reachable(parents: dict[str, list[str]], tips: list[str], known: set[str]) -> set[str]:
+    """The commits that `tips` reach, without those behind one that is in `known`."""
+    found, todo = set(), [*tips]
+    while todo:
+        commit = todo.pop()
+        if commit in parents and commit not in found and commit not in known:
+            found.add(commit)
+            todo += parents[commit]
     return found
 
 
 def refs(root: Path, *which: str) -> list[tuple[str, str]]:
     """Name and commit of each of the references `which`, oldest first."""
     form = "%(refname)%00%(objectname)%00%(*objectname)"
-    words = ["for-each-ref", "--sort=creatordate", f"--format={form}", *which]
+    order = ["--sort=version:refname", "--sort=creatordate"]
+    words = ["for-each-ref", *order, f"--format={form}", *which]
     listed = git.git(root, *words).splitlines()
     return [(name, peeled or commit) for name, commit, peeled in (x.split("\0") for x in listed)]
 

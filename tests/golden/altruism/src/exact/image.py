@@ -16,14 +16,14 @@ import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from exact import git, history, judge
+from exact import git, history, judge, verdicts
 from exact.container import Container, add_options, build, engine
 from exact.objects import Store
-from exact.processes import stop_cleanly, workplace
+from exact.processes import check_writable, stop_cleanly, workplace
 from exact.rebuild import inside
-from exact.release import model_name, model_path
+from exact.release import check_tag, model_name, model_path
 from exact.run import Refused, project_root
-from exact.show import SHORT, plain
+from exact.show import SHORT, plain, refusal
 
 OCI = "org.opencontainers.image"
 OWN = "exact"
@@ -44,8 +44,11 @@ COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 def released(root: Path, commit: str, model: str) -> list[str]:
     """The versions of `model` at that commit, newest first, in the form that a tag may have."""
-    tags = git.git(root, "tag", "--points-at", commit, "--sort=-creatordate").split()
-    found = [tag for tag in tags if git.RELEASE.fullmatch(tag) and tag.startswith(f"{model}@v")]
+    here = [one for one in git.releases_with_texts(root).values() if one.commit == commit]
+    here = [one for one in here if one.tag.startswith(f"{model}@v")]
+    # One whose text names another model is none of this commit.
+    told = verdicts.doubts(root, here)
+    found = [one.tag for one in here[::-1] if one.tag not in told or not told[one.tag].wrong]
     return [FORBIDDEN.sub("_", tag.rpartition("@")[2]) for tag in found]
 
 
@@ -104,9 +107,8 @@ def make(root: Path, commit: str, options: argparse.Namespace, client) -> tuple[
     version = version_of(root, options.revision, commit, model)
     name = named(model, version)
     with workplace(root) as place:
-        tree = git.check_out(root, commit, place / "tree")
         # The model that dvc.lock names must be the one of this code and these parameters.
-        judge.check_record(tree, judge.declared(tree))
+        tree, _ = judge.checked(root, commit, place / "tree")
         path = model_path(root, commit, model)
         md5 = history.Records.of(root, commit).md5(path)
         Store(root).fetch(md5, inside(tree, path))
@@ -148,13 +150,19 @@ def run(root: Path, options: argparse.Namespace, made: str, client) -> int:
         raise Refused(f"{told}; choose another: make notebook PORT={options.port + 1}") from error
 
 
-def record(root: Path, name: str, commit: str, made: str, reference: str | None) -> None:
-    """Write into the manifest, which git tracks, which image a version is."""
+def recorded(root: Path) -> dict:
+    """What the manifest holds; Refused where it cannot be read or written."""
     file = root / MANIFEST
+    check_writable(file)
     try:
-        known = dict(json.loads(file.read_bytes())) if file.exists() else {}
+        return dict(json.loads(file.read_bytes())) if file.exists() else {}
     except (TypeError, ValueError) as error:
         raise Refused(f"{MANIFEST} is no JSON object ({error}); mend it, or remove it") from None
+
+
+def record(root: Path, name: str, commit: str, made: str, reference: str | None) -> None:
+    """Write into the manifest, which git tracks, which image a version is."""
+    file, known = root / MANIFEST, recorded(root)
     known[name] = {"revision": commit, "id": made, "reference": reference}
     text = json.dumps(known, indent=2, sort_keys=True, allow_nan=False)
     file.write_text(text + "\n", encoding="utf-8", newline="\n")
@@ -246,9 +254,20 @@ def held(client, image, path: str) -> str | None:
 # -- the command
 
 
+def resolved(root: Path, revision: str) -> str:
+    """The commit that `revision` means; Refused where that is a release with a wrong tag, too."""
+    commit = history.resolved(root, revision)
+    for one in git.releases_with_texts(root).values():
+        if one.commit == commit and verdicts.names(revision, one):
+            check_tag(root, one.tag)
+    return commit
+
+
 def parser() -> argparse.ArgumentParser:
     """The command's arguments."""
-    found = argparse.ArgumentParser(prog="exact image", description=__doc__.partition("\n\n")[0])
+    found = argparse.ArgumentParser(
+        prog="exact image", description=(__doc__ or "").partition("\n\n")[0]
+    )
     add = found.add_argument
     add("revision", nargs="?", default="HEAD", metavar="REV", help="commit or version (HEAD)")
     add("--push", metavar="REGISTRY", help="push it there, and print its reference by digest")
@@ -307,9 +326,11 @@ def main(words: list[str]) -> int:
         root = project_root(Path.cwd()).resolve()
         if arguments.run and arguments.target == "notebook" and os.getuid() == 0:
             raise Refused("Jupyter does not run as root; run this as another user")
-        return with_engine(root, history.resolved(root, arguments.revision), arguments, clear)
+        if arguments.record:
+            recorded(root)
+        return with_engine(root, resolved(root, arguments.revision), arguments, clear)
     except (Refused, OSError) as error:
-        print(f"{clear}exact: {plain(str(error))}", file=sys.stderr)
+        print(clear + refusal(error), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"{clear}exact: stopped", file=sys.stderr)

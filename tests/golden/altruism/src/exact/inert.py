@@ -10,6 +10,7 @@ import io
 import math
 import pickletools
 import re
+import types
 import zlib
 from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ import numpy
 # A compressed file may hold this many times its size, and this many bytes in any case.
 EXPANSION = 100
 ROOM = 2**26
+# The letters of a qualified name.
+MOST_NAMED = 1000
 SIMPLE = re.compile(r"[biufcSUVO][1-9]\d{0,8}")
 
 
@@ -62,7 +65,7 @@ HELD = list | tuple | Inert | Name
 
 
 def read(path: Path) -> object:
-    """The content of a pickle (any protocol) or joblib file (also compressed, but not by lz4).
+    """The content of a pickle (any protocol) or joblib file (also compressed).
 
     Lists and tuples are Python's own; dicts, sets and all other objects are `Inert`. Raises
     Unreadable for any content that is no such file, OSError where there is no file. Memory grows
@@ -94,6 +97,11 @@ def decompressed(content: bytes) -> bytes:
         stream = import_module("bz2").BZ2Decompressor()
     elif content.startswith((b"\xfd7zXZ", b"\x5d\x00")):
         stream = import_module("lzma").LZMADecompressor(memlimit=2**28)
+    elif content.startswith(b"\x04\x22\x4d\x18"):
+        try:
+            stream = import_module("lz4.frame").LZ4FrameDecompressor()
+        except ModuleNotFoundError:
+            raise ValueError("it is compressed by lz4, and that package is not installed") from None
     else:
         return content
     inside = stream.decompress(content, max(ROOM, EXPANSION * len(content)))
@@ -257,7 +265,39 @@ def made(how: str, what, args: tuple, *keywords: Inert) -> Inert:
         return Inert(what, args + keywords, how)
     if what in SETS and len(args) == 1 and type(args[0]) is list:
         return Inert(what, items=[*args[0]])
+    known = as_usual(what, args)
+    if known is not None:
+        return known
     return Inert(what, args, how, value=decoded(what, [plain(argument) for argument in args]))
+
+
+def as_usual(what, args: tuple):
+    """What protocol 4 would have here; None where it would have this call.
+
+    The earlier protocols, dill and cloudpickle call functions of their own for some objects.
+    """
+    match str(what), args:
+        case "copyreg._reconstructor", (kind, Name("builtins", "object"), None):
+            return Inert(kind, (), "new")
+        case "dill._dill._load_type" | "cloudpickle.cloudpickle._builtin_type", (str(name),):
+            return Name("types" if hasattr(types, name) else "builtins", name)
+        case "dill._dill._create_array", (Name() as make, tuple(inner), tuple(state), None):
+            array = made("call", make, inner)
+            if type(array) is Inert and array.value is None:
+                array.states = [state]
+                complete(array, [plain(part) for part in state])
+            return array
+        # The name grows with each such call, and a file may have many of them.
+        case "builtins.getattr", (Name(module, name), str(inner)) if len(name) < MOST_NAMED:
+            return Name(module, f"{name}.{inner}")
+        case "types.MethodType", (Name(_, name), owner):
+            return Inert(Name("builtins", "getattr"), (owner, name.rpartition(".")[2]))
+    return None
+
+
+def instance(what, *args) -> Inert:
+    """What Python 2 wrote of an object: its class is called only if there are arguments."""
+    return made("call" if args else "new", what, args)
 
 
 def decoded(what, args: list):
@@ -267,6 +307,12 @@ def decoded(what, args: list):
             return text.encode("latin-1")
         case "builtins.bytes", []:
             return b""
+        case "builtins.bytearray", []:
+            return bytearray()
+        case "builtins.bytearray", [bytes(content)]:
+            return bytearray(content)
+        case "builtins.bytearray", [str(text), "latin1" | "latin-1"]:
+            return bytearray(text, "latin-1")
         case "numpy._core.multiarray.scalar", [numpy.dtype() as kind, bytes(raw)]:
             return None if kind.hasobject else array(kind, (), raw)[()]
         case "numpy._core.numeric._frombuffer", [raw, numpy.dtype() as kind, tuple(shape), order]:
@@ -284,7 +330,7 @@ def complete(target: Inert, state: list) -> None:
                 target.value = found
         case (
             "numpy._core.multiarray._reconstruct",
-            [Name("numpy", "ndarray"), (0,), b"b"],
+            [Name("numpy", "ndarray" | "memmap"), (0,), b"b"],
             [int(), tuple(shape), numpy.dtype() as kind, int(fortran), content],
         ):
             if not kind.hasobject:
@@ -341,9 +387,10 @@ def array(kind: numpy.dtype, shape: tuple, raw: bytes, order: str = "C") -> nump
 
 
 # What each opcode puts on the stack (m is the machine, a the opcode's own argument), and what the
-# others do. Those that are missing are not written since protocol 2, or need a registry or a file
-# that is not here.
+# others do. Those that are missing are written by no pickler, or need a registry or a file that is
+# not here.
 ITS_ARGUMENT = (
+    *("INT", "LONG", "FLOAT", "STRING", "UNICODE", "BINSTRING", "SHORT_BINSTRING"),
     *("BININT", "BININT1", "BININT2", "LONG1", "LONG4", "BINFLOAT", "BYTEARRAY8"),
     *("SHORT_BINBYTES", "BINBYTES", "BINBYTES8"),
     *("SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"),
@@ -352,6 +399,8 @@ PUSHED = dict.fromkeys(ITS_ARGUMENT, lambda m, a: a) | {
     "NONE": lambda m, a: None,
     "NEWTRUE": lambda m, a: True,
     "NEWFALSE": lambda m, a: False,
+    "LIST": lambda m, a: m.since_mark(),
+    "DICT": lambda m, a: Inert(DICT, pairs=paired(m.since_mark())),
     "EMPTY_LIST": lambda m, a: [],
     "EMPTY_TUPLE": lambda m, a: (),
     "EMPTY_DICT": lambda m, a: Inert(DICT),
@@ -361,10 +410,13 @@ PUSHED = dict.fromkeys(ITS_ARGUMENT, lambda m, a: a) | {
     "TUPLE2": lambda m, a: tuple(m.take(2)),
     "TUPLE3": lambda m, a: tuple(m.take(3)),
     "FROZENSET": lambda m, a: Inert(FROZENSET, items=m.since_mark()),
+    "GET": lambda m, a: m.memo[a],
     "BINGET": lambda m, a: m.memo[a],
     "LONG_BINGET": lambda m, a: m.memo[a],
     "GLOBAL": lambda m, a: m.named(*a.split(" ", 1)),
     "STACK_GLOBAL": lambda m, a: m.named(*m.take(2)),
+    "INST": lambda m, a: instance(m.named(*a.split(" ", 1)), *m.since_mark()),
+    "OBJ": lambda m, a: instance(*m.since_mark()),
     "REDUCE": lambda m, a: made("call", *m.take(2)),
     "NEWOBJ": lambda m, a: made("new", *m.take(2)),
     "NEWOBJ_EX": lambda m, a: made("new with keywords", *m.take(3)),
@@ -375,6 +427,7 @@ DONE = {
     "MARK": lambda m, a: m.marks.append(len(m.stack)),
     "POP": lambda m, a: m.pop(),
     "POP_MARK": lambda m, a: m.dropped.extend(m.since_mark()),
+    "PUT": lambda m, a: m.memo.update({a: m.top()}),
     "BINPUT": lambda m, a: m.memo.update({a: m.top()}),
     "LONG_BINPUT": lambda m, a: m.memo.update({a: m.top()}),
     "MEMOIZE": lambda m, a: m.memo.update({len(m.memo): m.top()}),

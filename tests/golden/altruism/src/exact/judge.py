@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from exact import git
+from exact import git, links
+from exact.checkout import check_out, pointed
 from exact.objects import Store, md5_of
 from exact.rebuild import BEHIND, Made, outputs, overlap, parsed, prepare, stages_of, tracked
 from exact.run import Refused
@@ -70,6 +71,7 @@ def filled_in(report: Report) -> Iterator[None]:
         yield
     except (Refused, OSError) as error:
         report.problem = str(error)
+        report.notes += git.said(error)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         # What is raised by code that trusts the form of a record when it has another.
         report.problem = f"its records cannot be understood ({error!r})"
@@ -77,15 +79,26 @@ def filled_in(report: Report) -> Iterator[None]:
         report.seconds = time.monotonic() - start
 
 
-def ready(root: Path, commit: str, folder: Path, store: Store) -> tuple[Path, dict, set[str]]:
-    """A clean tree of `commit` in `folder` with its inputs, its recorded stages, and its files.
+def checked(root: Path, commit: str, folder: Path) -> tuple[Path, dict]:
+    """A clean tree of `commit` in the new `folder`, and its recorded stages.
 
-    Raises Refused when its records do not describe it, or an input cannot be had.
+    Raises Refused when its records do not describe it, or what a stage uses is not in it.
     """
-    tree = git.check_out(root, commit, folder / "tree")
-    names = {path.relative_to(tree).as_posix() for path in tree.rglob("*") if path.is_file()}
+    tree = check_out(root, commit, folder)
+    # Before anything is read that a link might bring from elsewhere.
+    links.check(root, commit, stages_of(git.content(root, commit, "dvc.lock")))
     stages = declared(tree)
     check_record(tree, stages)
+    return tree, stages
+
+
+def ready(root: Path, commit: str, folder: Path, store: Store) -> tuple[Path, dict, set[str]]:
+    """What `checked` gives, with the inputs in the tree, and the names of the tree's files.
+
+    Raises Refused when an input cannot be had, too.
+    """
+    tree, stages = checked(root, commit, folder / "tree")
+    names = {path.relative_to(tree).as_posix() for path in tree.rglob("*") if path.is_file()}
     return tree, stages, names | prepare(tree, stages, store)
 
 
@@ -127,6 +140,9 @@ def check_record(tree: Path, stages: dict[str, dict]) -> None:
     for name, stage in stages.items():
         for dep in stage.get("deps", []):
             path, file = dep["path"], tree / dep["path"]
+            if file.is_file() and pointed(file):
+                told = f"{path} is a pointer of Git LFS whose content is not here"
+                raise Refused(f"{told}; install git-lfs and run `git lfs pull`")
             there = made.get(path) or imported.get(path)
             there = there or (md5_of(file) if file.is_file() else dep.get("md5"))
             if there != dep.get("md5"):
@@ -233,8 +249,10 @@ def undeclared(
 ) -> Iterator[tuple[str, str]]:
     """Stage and path of each file that a stage has read and its deps do not name.
 
-    `names` are the files of the commit. Of what lies outside of the tree, all counts that is there.
+    `names` are the files of the commit. Of what lies outside of the tree, all counts that is there,
+    be it by way of a link.
     """
+    here = tree.resolve().parent, log.parent.resolve()
     known = names | {path for stage in stages.values() for path in outputs(stage)}
     text = os.fsdecode(log.read_bytes()) if log.exists() else ""
     for line in dict.fromkeys(text.splitlines()):
@@ -244,6 +262,10 @@ def undeclared(
         if not Path(path).is_relative_to(tree):
             if Path(path).is_file() and not Path(path).is_relative_to(tree.parent):
                 yield stage, path
+            continue
+        real = Path(path).resolve()
+        if real.is_file() and not any(map(real.is_relative_to, here)):
+            yield stage, str(real)
             continue
         inside = source_of(Path(path).relative_to(tree))
         used = [dep["path"] for dep in stages[stage].get("deps", [])]

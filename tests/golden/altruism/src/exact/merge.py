@@ -48,8 +48,8 @@ def main(words: list[str]) -> int:
     try:
         base, ours, theirs = (record(Path(word)) for word in words[:3])
     except ValueError as error:
-        mend = f"run `git checkout HEAD {name}`, `make` and `git add {name}`"
-        print(f"exact: {name} cannot be merged ({error}); {mend}", file=sys.stderr)
+        fix = f"run `rm {name}`, `make` and `git add {name}`"
+        print(f"exact: {name} cannot be merged ({error}); {fix}", file=sys.stderr)
         return 1
     stages, both = merged(base["stages"], ours["stages"], theirs["stages"])
     if stages != ours["stages"]:

@@ -15,6 +15,10 @@ from exact.run import Refused
 
 BLOCK = 1 << 20
 FOLDER = ".dir"
+NO_REMOTE = (
+    "there is no DVC remote to keep data and models on; "
+    "add one: `.venv/bin/dvc remote add --default store ../store`, and commit .dvc/config"
+)
 
 
 class Store:
@@ -51,6 +55,28 @@ class Store:
                 except (DvcException, OSError, ImportError, ValueError) as error:
                     raise Refused(f"the DVC remote cannot be opened: {error}") from error
             return self._remotes[name]
+
+    def outputs(self) -> list[tuple[Path, str, str | None]]:
+        """Place, md5 and own remote of all that dvc.lock and .dvc files record and DVC caches."""
+        from dvc.exceptions import DvcException
+
+        try:
+            outs = [out for out in self._repo.index.outs if out.use_cache and out.is_in_repo]
+        except DvcException as error:
+            raise Refused(f"DVC cannot read its records: {error}") from error
+        outs = [out for out in outs if out.hash_name == "md5" and out.hash_info]
+        return [(Path(out.fs_path), out.hash_info.value, out.remote) for out in outs]
+
+    def names(self) -> list[str]:
+        """The remotes that the records here use, the default first."""
+        default = self._repo.config["core"].get("remote")
+        found = dict.fromkeys([default, *(remote for _, _, remote in self.outputs())])
+        return [name for name in found if name in self._repo.config["remote"]]
+
+    def address(self, name: str) -> tuple[str, bool]:
+        """The address of a remote, and whether it is not git's, but this clone's own."""
+        local = self._repo.config.load_one("local").get("remote", {}).get(name, {})
+        return self._repo.config["remote"][name]["url"], "url" in local
 
     def reachable(self) -> bool:
         """Whether the default remote is no folder of this machine, or one that is there."""
@@ -99,7 +125,9 @@ class Store:
                 self._keep(path, md5)
         if state != "intact":
             path.unlink(missing_ok=True)
-            raise Refused(f"its object {md5} is {told}")
+            # What cannot be read, for want of a right or by a disk's fault, no pull brings back.
+            fix = "fix that" if "unreadable" in told else "run `make pull`"
+            raise Refused(f"its object {md5} is {told}; {fix}")
         if md5.endswith(FOLDER):
             files = json.loads(path.read_bytes())
             path.unlink()
@@ -118,9 +146,12 @@ class Store:
         return self._states[odb.path, md5]
 
     def copied(self, odb, md5: str, path: Path) -> str:
-        """Write the object `md5` to `path`; returns its state."""
-        with open(path, "wb") as file:
-            return self.state(odb, md5, file.write)
+        """Write the object `md5` to `path`, Refused where that fails; returns its state."""
+        try:
+            with open(path, "wb") as file:
+                return self.state(odb, md5, file.write)
+        except OSError as error:  # Of the file that is written, for `state` tells of the object.
+            raise Refused(f"{path} cannot be written: {error.strerror}; fix that") from error
 
     def push(self, md5: str, remote: str | None = None) -> str:
         """Copy an object from the cache to the remote, a folder's files first; its state here."""
@@ -145,14 +176,25 @@ class Store:
 def state(odb, md5: str, write: Callable[[bytes], object]) -> str:
     """As `Store.state`, read anew."""
     found = hashlib.md5(usedforsecurity=False)
+    failed = []
+
+    def written(block: bytes) -> None:
+        try:
+            write(block)
+        except OSError as error:
+            failed.append(error)
+            raise
+
     try:
         with odb.fs.open(odb.oid_to_path(md5), "rb") as file:
             while block := file.read(BLOCK):
                 found.update(block)
-                write(block)
+                written(block)
     except FileNotFoundError:
         return "missing"
     except Exception as error:  # Each cloud's library raises its own.
+        if failed:
+            raise failed[0] from None
         return f"unreadable ({error})"
     return "intact" if found.hexdigest() == md5.removesuffix(FOLDER) else "damaged"
 

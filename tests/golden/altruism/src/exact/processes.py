@@ -21,6 +21,16 @@ children: set[subprocess.Popen] = set()
 cancelled = threading.Event()
 
 
+def check_writable(file: Path) -> None:
+    """Refused where `file` cannot be written, which is to be known before the work is done."""
+    if file.is_dir():
+        raise Refused(f"{file} is a folder; name a file in it")
+    if not file.parent.is_dir():
+        raise Refused(f"{file} cannot be written: there is no folder {file.parent}; make it first")
+    if not os.access(file if file.exists() else file.parent, os.W_OK):
+        raise Refused(f"{file} cannot be written: you may not; choose another place")
+
+
 @contextlib.contextmanager
 def locked(file: Path, wait: bool = True) -> Iterator[bool]:
     """Hold the lock `file` while inside; gives whether it could be had."""

@@ -9,11 +9,11 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from exact import git, history, judge
-from exact.objects import Store
+from exact import git, history, judge, setup
+from exact.objects import NO_REMOTE, Store
 from exact.rebuild import parsed
 from exact.run import Refused, project_root
-from exact.show import SHORT, plain
+from exact.show import SHORT, plain, refusal
 
 # Files named in one message.
 MOST_TOLD = 3
@@ -56,7 +56,7 @@ def absent(root: Path, store: Store, commits: Iterable[str]) -> list[Named]:
     for remote in dict.fromkeys(remote for remote, _ in wanted):
         odb = store.remote(remote)
         if odb is None:
-            raise Refused("there is no DVC remote to keep files on; add one: `dvc remote add -d`")
+            raise Refused(NO_REMOTE)
         md5s = [md5 for other, md5 in wanted if other == remote]
         there = set(odb.oids_exist(md5s))
         found += [wanted[remote, md5] for md5 in md5s if md5 not in there]
@@ -70,11 +70,12 @@ def main(words: list[str]) -> int:
         return 2
     try:
         root = project_root(Path.cwd()).resolve()
+        setup.hide_stores(root)
         store = Store(root)
         lost = absent(root, store, recorded(root, "HEAD", "--not", "--remotes"))
         states = [store.push(md5, remote) for _, _, md5, remote in lost]
     except (Refused, OSError) as error:
-        print(f"exact: {plain(str(error))}", file=sys.stderr)
+        print(refusal(error), file=sys.stderr)
         return 1
     copied = states.count("intact")
     if copied:
@@ -82,6 +83,6 @@ def main(words: list[str]) -> int:
     gone = [(*one, state) for one, state in zip(lost, states, strict=True) if state != "intact"]
     for commit, path, md5, _, state in gone[:MOST_TOLD]:
         told = f"{path} of {commit[:SHORT]} ({md5}) is not on the remote, and {state} in the cache"
-        told += "; run `make` on that commit to have it again"
+        told += f"; make it again: `git checkout {commit[:SHORT]} && make && make push`"
         print(f"exact: {plain(told)}", file=sys.stderr)
     return int(bool(gone))

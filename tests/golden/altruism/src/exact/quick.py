@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from exact import git, judge, rebuild
+from exact import judge, rebuild
 from exact.judge import Line, Report
 from exact.objects import FOLDER, Store, md5_of
 from exact.processes import workplace
@@ -16,8 +16,8 @@ def check(store: Store, root: Path, name: str, commit: str, heard) -> Report:
     """Read each object that `commit` names from the cache and the remote; a line for each."""
     report = Report(name, commit)
     with judge.filled_in(report), workplace(root) as place:
-        tree = git.check_out(root, commit, place / "tree")
-        records = list(named(tree, store))
+        tree, stages = judge.checked(root, commit, place / "tree")
+        records = list(named(tree, stages, store))
         heard(f"reading {len(records)} objects")
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             report.lines = list(pool.map(lambda record: line_of(tree, store, *record), records))
@@ -25,10 +25,8 @@ def check(store: Store, root: Path, name: str, commit: str, heard) -> Report:
     return report
 
 
-def named(tree: Path, store: Store) -> Iterator[tuple[str, str, str, str | None]]:
+def named(tree: Path, stages: dict, store: Store) -> Iterator[tuple[str, str, str, str | None]]:
     """Stage (or .dvc file), path, md5 and remote of all that the records in `tree` name."""
-    stages = judge.declared(tree)
-    judge.check_record(tree, stages)
     for file, path, out in rebuild.tracked(tree):
         yield from unfolded(store, file.name, path, out.get("md5", ""), out.get("remote"))
     for name, stage in stages.items():

@@ -86,7 +86,7 @@ def prepare(tree: Path, stages: dict[str, dict], store: Store) -> set[str]:
                 remove(place)
                 store.fetch(out["md5"], place, out.get("remote"))
             except Refused as refusal:
-                raise Refused(f"{path} cannot be had: {refusal}; run `make pull`") from refusal
+                raise Refused(f"{path} cannot be had: {refusal}") from refusal
             there = tree / path
             names |= {file.relative_to(tree).as_posix() for file in (there, *there.rglob("*"))}
             # DVC would import it anew when it is told to run everything.

@@ -16,12 +16,12 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from exact import git, judge, quick, rebuild, verify
+from exact import checkout, git, judge, quick, rebuild, setup, verdicts, verify
 from exact.history import Records
-from exact.objects import Store, md5_of
+from exact.objects import NO_REMOTE, Store, md5_of
 from exact.processes import stop_cleanly, workplace
 from exact.run import Refused, project_root
-from exact.show import plain, remarks, summary
+from exact.show import plain, refusal, remarks, summary
 from exact.verdicts import REBUILT
 
 VERSION = re.compile(r"(?:(?P<model>[^@#\s]+)@)?v?(?P<version>\d+\.\d+\.\d+.*)")
@@ -84,15 +84,15 @@ def released(root: Path, model: str) -> dict[str, str]:
     for remote in git.git(root, "remote").split():
         try:
             there = tags_in(git.git(root, "ls-remote", "--tags", "--", remote), model)
-        except Refused as refusal:
-            told = f"{remote} does not tell its tags ({refusal})"
-            raise Refused(f"{told}; check `git remote -v`") from refusal
+        except Refused as error:
+            told = f"{remote} does not tell its tags ({error})"
+            raise Refused(f"{told}; check `git remote -v`") from error
         for version in here.keys() & there.keys():
             if here[version] != there[version]:
                 raise Refused(
                     f"{model}@v{version} was moved: it is {here[version][:12]} here and "
                     f"{there[version][:12]} on {remote}; find out which is right, for a release "
-                    f"stays what it is (git fetch {remote} --tags --force takes theirs)"
+                    f"stays what it is (`git fetch {remote} --tags --force` takes theirs)"
                 )
         here = {**there, **here}
     return here
@@ -111,10 +111,16 @@ def tags_in(listed: str, model: str) -> dict[str, str]:
     return found
 
 
-def check_version(model: str, version: str, known: dict[str, str], commit: str) -> None:
+def check_version(root: Path, model: str, version: str, known: dict[str, str], commit: str) -> None:
     """Refused where the version or the commit is released already, or a newer version is."""
     from semver import Version
 
+    tag = f"{model}@v{version}"
+    for other in (other for other in known if other == version or known[other] == commit):
+        check_tag(root, f"{model}@v{other}")
+    if version not in known and (taken := git.meanings(root, tag)):
+        what = " and ".join(label for label, _ in taken.values())
+        raise Refused(f"{tag} is the name of {what} already; rename that first")
     if version in known:
         raise Refused(
             f"{model}@v{version} is there already (commit {known[version][:12]}); "
@@ -130,26 +136,63 @@ def check_version(model: str, version: str, known: dict[str, str], commit: str) 
         )
 
 
+def check_tag(root: Path, tag: str) -> None:
+    """Refused where a release that is there has a tag whose text is not that of its commit."""
+    releases = git.releases_with_texts(root)
+    here = [releases[tag]] if tag in releases else []
+    for told in verdicts.doubts(root, here).values():
+        if told.wrong:
+            fix = f"find out who moved it; `git tag -d {shlex.quote(tag)}` removes it here"
+            raise Refused(f"{tag} is not to be believed: {told.text}; {fix}")
+
+
 # -- checks
+
+
+def check_can_tag(root: Path, tag: str, commit: str) -> None:
+    """Refused unless git knows who tags, can sign if it is to, and can write `tag`.
+
+    What git would say at the very end of a release is asked before the work. Of the trial nothing
+    is left but an object that no name leads to.
+    """
+    keys = ("tag.gpgSign", "tag.forceSignAnnotated")
+    asked = [git.git(root, "config", "--type=bool", "--get", key, check=False) for key in keys]
+    sign = ["-S"] if "true\n" in asked else []
+    # Only the committer makes a tag; git wants the author of a commit as well.
+    author = {"GIT_AUTHOR_NAME": "exact", "GIT_AUTHOR_EMAIL": "exact"}
+    try:
+        git.git(root, "commit-tree", *sign, "-m", "Trial", f"{commit}^{{tree}}", **author)
+        trial = f"start\ncreate refs/tags/{tag} {commit}\nprepare\nabort\n"
+        git.git(root, "update-ref", "--stdin", stdin=trial)
+    except git.Failed as error:
+        why = error.reason + (" (tag.gpgSign is set)" if sign else "")
+        raise Refused(f"git cannot tag this commit yet: {why}; fix that, then release") from error
 
 
 def check_clean(root: Path) -> None:
     """Refused, with the files, where the tree is not that of the commit."""
+    setup.hide_stores(root)
     # Not by `git status`, which takes a notebook that was run for changed.
     top = git.git(root, "rev-parse", "--show-toplevel").strip("\n")
     changed = git.git(Path(top), "diff", "--name-only", "-z", "HEAD").split("\0")
     new = git.git(Path(top), "ls-files", "--others", "--exclude-standard", "-z").split("\0")
     found = [name for name in (*changed, *new) if name]
+    for store in setup.stores(root):
+        if inside := [name for name in found if Path(top, name).is_relative_to(store)]:
+            told = f"{inside[0]} lies in the DVC remote, which git must not hold"
+            raise Refused(f"{told}; run `git rm -r --cached {shlex.quote(str(store))}`")
     if found:
         names = ", ".join(found[:5]) + (" …" if len(found) > 5 else "")
-        raise Refused(f"the tree is not clean ({names}); commit it, or `git stash` it")
+        raise Refused(
+            f"the tree is not clean ({names}); commit it, or `git stash --include-untracked`"
+        )
     dvc = [sys.executable, "-P", "-m", "dvc", "status", "--json"]
     told = subprocess.run(dvc, cwd=root, capture_output=True, text=True)
     if told.returncode:
         said = last_words(told.stderr)
-        raise Refused(f"`dvc status` cannot tell whether dvc.lock describes the files: {said}")
+        raise Refused(f"DVC cannot tell whether dvc.lock describes the files: {said}")
     if told.stdout.strip() not in ("{}", ""):
-        raise Refused("the files here are not those of dvc.lock; run `dvc status`, then `make`")
+        raise Refused("the files here are not those of dvc.lock; run `make`, and commit dvc.lock")
 
 
 def last_words(told: str) -> str:
@@ -167,15 +210,19 @@ def check_rebuilt(root: Path, store: Store, name: str, commit: str, heard: Calla
     return f"a rebuild is identical: {summary(found)}"
 
 
+def check_remote(store: Store) -> None:
+    """Refused where there is no DVC remote, or its folder is not there."""
+    if store.remote() is None:
+        raise Refused(NO_REMOTE)
+    if not store.reachable():
+        raise Refused("the DVC remote's folder is not there; mount it, or run `make push`")
+
+
 def check_stored(root: Path, store: Store, name: str, commit: str, heard: Callable) -> None:
     """Refused, with the files, unless the remote has every object of the commit, intact."""
-    if store.remote() is None:
-        raise Refused("there is no DVC remote to keep a release on; add one: `dvc remote add -d`")
     found = quick.check(store, root, name, commit, heard)
     if found.problem:
         raise Refused(found.problem)
-    if not store.reachable():
-        raise Refused("the DVC remote's folder is not there; mount it, or run `make push`")
     private = Records.of(root, commit).private
     for line in found.lines:
         if line.path in private:
@@ -195,11 +242,7 @@ def check_recovered(root: Path, store: Store, commit: str, heard: Callable) -> N
         heard("recovering it in a new clone")
         # What opens the remotes will lie in it.
         place.chmod(0o700)
-        clone = place / "clone"
-        top = git.git(root, "rev-parse", "--show-toplevel").strip("\n")
-        git.git(root, "clone", "--quiet", "--no-local", "--no-checkout", "--", top, clone)
-        git.git(clone, "checkout", "--quiet", "--detach", commit)
-        project = clone / git.prefix(root)
+        project = checkout.clone(root, commit, place / "clone")
         remotes = {remote for _, remote in Records.of(root, commit).data.values()} - {None}
         store.configure(project, remotes)
         done = subprocess.run(
@@ -211,11 +254,13 @@ def check_recovered(root: Path, store: Store, commit: str, heard: Callable) -> N
         )
         if done.returncode:
             raise Refused(f"a new clone cannot pull it: {last_words(done.stderr)}")
-        for _, path, md5, _ in quick.named(project, store):
+        stages = judge.declared(project)
+        judge.check_record(project, stages)
+        for _, path, md5, _ in quick.named(project, stages, store):
             file = project / path
             if not md5.endswith(".dir") and (not file.is_file() or md5_of(file) != md5):
                 raise Refused(
-                    f"a new clone gets other bytes for {path}; see `exact verify --quick`"
+                    f"a new clone gets other bytes for {path}; see `make verify REV=--quick`"
                 )
 
 
@@ -250,7 +295,7 @@ def assign(root: Path, model: str, version: str, stage: str) -> str | None:
         api.assign(top, name, stage, version=f"v{version}", skip_registration=True, force=True)
     except GTOException as error:
         raise Refused(f"GTO cannot assign {stage}: {error}") from error
-    commit = f"{model}@v{version}^{{commit}}"
+    commit = f"refs/tags/{model}@v{version}^{{commit}}"
     tags = git.git(root, "tag", "--list", "--sort=-creatordate", "--points-at", commit).split()
     return next(tag for tag in tags if tag.startswith(f"{model}#{stage}"))
 
@@ -268,19 +313,24 @@ def steps(root: Path, arguments: argparse.Namespace) -> Iterator[str]:
     model_path(root, commit, model)
     tag = f"{model}@v{version}"
     known = released(root, model)
+    store = Store(root)
+    check_remote(store)
+    check_can_tag(root, f"{tag}.trial" if version in known else tag, commit)
     if arguments.stage and version in known:
         git.commits(root, tag)
+        check_tag(root, tag)
         if git.git(root, "cat-file", "-t", f"refs/tags/{tag}").strip() != "tag":
             told = f"{tag} was made by hand, without a message, so GTO does not know it"
             raise Refused(f"{told}; `git tag -d {tag}`, then release it")
         commit = known[version]
     else:
-        check_version(model, version, known, commit)
+        check_version(root, model, version, known, commit)
         check_clean(root)
         yield "the tree is clean, and dvc.lock describes it"
     # A tag that was made by hand says nothing of a rebuild.
-    rebuilt = version in known and REBUILT in git.git(root, "cat-file", "-p", tag, check=False)
-    yield from checked(root, tag, commit, not rebuilt)
+    there = git.releases_with_texts(root).get(tag)
+    rebuilt = there and not verdicts.doubts(root, [there]) and REBUILT in there.text
+    yield from checked(root, store, tag, commit, not rebuilt)
     if arguments.dry_run:
         yield f"{tag} could be released"
         return
@@ -294,18 +344,17 @@ def steps(root: Path, arguments: argparse.Namespace) -> Iterator[str]:
         given = assign(root, model, version, arguments.stage)
         made += [given] if given else []
         yield f"{tag} is in stage {arguments.stage}" + ("" if given else " already")
-    for remote in git.git(root, "remote").split()[:1] if made else []:
-        yield f"tell the others: git push {remote} HEAD {shlex.join(made)}"
+    if made:
+        yield from git.push_lines(root, commit, list(dict.fromkeys([tag, *made])))
 
 
-def checked(root: Path, tag: str, commit: str, rebuilt: bool) -> Iterator[str]:
+def checked(root: Path, store: Store, tag: str, commit: str, rebuilt: bool) -> Iterator[str]:
     """Run each check of `commit`, and tell what was found."""
 
     def heard(text: str) -> None:
         if sys.stderr.isatty():
             print(f"\r\033[K{plain(text)[:78]}", end="", file=sys.stderr, flush=True)
 
-    store = Store(root)
     check_stored(root, store, tag, commit, heard)
     yield "every object is on the remote, and its hash is right"
     if rebuilt:
@@ -316,7 +365,9 @@ def checked(root: Path, tag: str, commit: str, rebuilt: bool) -> Iterator[str]:
 
 def parser() -> argparse.ArgumentParser:
     """The command's arguments."""
-    found = argparse.ArgumentParser(prog="exact release", description=__doc__.partition("\n\n")[0])
+    found = argparse.ArgumentParser(
+        prog="exact release", description=(__doc__ or "").partition("\n\n")[0]
+    )
     add = found.add_argument
     add("version", metavar="VERSION", help="such as v1.2.0, or NAME@v1.2.0 where there are several")
     add("--stage", metavar="NAME", help="assign the version, new or not, to a stage such as prod")
@@ -335,6 +386,6 @@ def main(words: list[str]) -> int:
             print(clear, end="", file=sys.stderr, flush=True)
             print(line, flush=True)
     except (Refused, OSError) as error:
-        print(f"{clear}exact: {plain(str(error))}", file=sys.stderr)
+        print(clear + refusal(error), file=sys.stderr)
         return 1
     return 0

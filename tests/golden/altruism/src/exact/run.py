@@ -14,6 +14,7 @@ import signal
 import site
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 # The kernel that OpenBLAS and NumPy would choose for this CPU changes the last bits of a fit, so
@@ -55,8 +56,16 @@ LOCKED = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)(?: *; *([^\\\n]+?))? *\\?$
 CPU_LINE = re.compile(r"^exact:(?:[ \t]*(?:#.*)?\n)+[ \t]+cpu:[ \t]*[\"']?([\w-]+)", re.MULTILINE)
 
 
+# The exit status when the environment is not this commit's (EX_CONFIG of sysexits.h).
+WRONG_ENVIRONMENT = 78
+
+
 class Refused(Exception):
     """The command must not run; the message is one sentence that says what mends it."""
+
+
+class WrongEnvironment(Refused):
+    """The environment is another project's, or not what the locks say."""
 
 
 def project_root(start: Path) -> Path:
@@ -125,8 +134,10 @@ def applies(marker: str | None) -> bool:
     """Whether a lock's line with this environment marker is meant for this interpreter."""
     if not marker:
         return True
-    from packaging.markers import Marker  # Rarely needed, so its import is not paid every time.
-
+    try:
+        from packaging.markers import Marker  # Rarely needed, so not imported every time.
+    except ImportError:
+        return False  # The lock names it for every machine, so that it is missing is told anyway.
     return Marker(marker).evaluate()
 
 
@@ -142,18 +153,28 @@ def unnamed(root: Path, versions: dict[str, str]) -> list[str]:
     ]
 
 
-def problems(lock: str, versions: dict[str, str], wanted: str) -> list[str]:
-    """What in this environment is not as requirements.lock and .python-version say."""
-    found = []
+def differences(root: Path, locks: Sequence[str]) -> list[str]:
+    """What in this environment is not as .python-version and the `locks` of `root` say."""
+    versions = installed(site.getsitepackages())
+    wanted = (root / ".python-version").read_text(encoding="utf-8").strip()
     running = "{}.{}".format(*sys.version_info)
-    if running != ".".join(wanted.strip().split(".")[:2]):
-        found.append(f"Python is {running} but .python-version names {wanted.strip()}")
-    for name, version, marker in LOCKED.findall(lock):
-        have = versions.get(normalized(name))
-        if have != version and applies(marker):
-            state = f"is {have}" if have else "is not installed"
-            found.append(f"{name} {state} but requirements.lock names {version}")
-    return found
+    found = []
+    if running != ".".join(wanted.split(".")[:2]):
+        found.append(f"Python is {running} but .python-version names {wanted}")
+    for lock in locks:
+        for name, version, marker in LOCKED.findall((root / lock).read_text(encoding="utf-8")):
+            have = versions.get(normalized(name))
+            if have != version and applies(marker):
+                state = f"is {have}" if have else "is not installed"
+                found.append(f"{name} {state} but {lock} names {version}")
+    return found + unnamed(root, versions)
+
+
+def refuse(found: list[str]) -> None:
+    """Refuse this environment when anything is in the list of what is wrong with it."""
+    if found:
+        more = [f"and {len(found) - MOST_TOLD} more"] if len(found) > MOST_TOLD else []
+        raise WrongEnvironment("; ".join([*found[:MOST_TOLD], *more, "run `make env`"]))
 
 
 def check(root: Path) -> str:
@@ -162,17 +183,12 @@ def check(root: Path) -> str:
     # DVC runs queued experiments in copies of the project there, with the project's environment.
     copies = own / ".dvc" / "tmp" / "exps"
     if root.resolve() != own and not root.resolve().is_relative_to(copies):
-        raise Refused(f"this environment is that of {own}; run `make env` in {root}")
-    versions = installed(site.getsitepackages())
-    found = problems(
-        (root / "requirements.lock").read_text(encoding="utf-8"),
-        versions,
-        (root / ".python-version").read_text(encoding="utf-8"),
-    )
-    found += unnamed(root, versions)
-    if found:
-        more = [f"and {len(found) - MOST_TOLD} more"] if len(found) > MOST_TOLD else []
-        raise Refused("; ".join([*found[:MOST_TOLD], *more, "run `make env`"]))
+        import shlex
+
+        activate = shlex.quote(str(root / ".venv/bin/activate"))
+        told = f"this environment is that of {own}; run `make env` in {root}"
+        raise WrongEnvironment(f"{told}, then `. {activate}`")
+    refuse(differences(root, ["requirements.lock"]))
     cpu = wanted_cpu((root / "params.yaml").read_text(encoding="utf-8-sig"))
     if sys.platform == "linux":
         with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as cpuinfo:
@@ -202,7 +218,10 @@ def become(command: list[str], environ: dict[str, str]) -> int:
 
 
 def main(command: list[str]) -> int:
-    """Check, pin and become `command`; returns only when that failed (status 1, 2, 126 or 127)."""
+    """Check, pin and become `command`; returns only when that failed.
+
+    The status is 78 for another environment, 1 for any other refusal, 2, 126 or 127.
+    """
     if command[:1] == ["--"]:
         command = command[1:]
     if not command or command[0].startswith("-"):
@@ -213,7 +232,7 @@ def main(command: list[str]) -> int:
         cpu = check(root)
     except (Refused, OSError, UnicodeDecodeError) as error:
         print(f"exact: {error}", file=sys.stderr)
-        return 1
+        return WRONG_ENVIRONMENT if isinstance(error, WrongEnvironment) else 1
     machine = os.uname().machine if hasattr(os, "uname") else os.environ["PROCESSOR_ARCHITECTURE"]
     if sys.platform != "linux" or machine != "x86_64":
         here = f"{sys.platform} on {machine}"

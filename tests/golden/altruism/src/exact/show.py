@@ -7,6 +7,7 @@ import threading
 import time
 from dataclasses import asdict
 
+from exact import git
 from exact.judge import COULD_NOT_RUN, IDENTICAL, Report
 
 SHORT = 12
@@ -17,6 +18,11 @@ STORED_HEAD = ("verdict", "record", "file", "recorded", "stored")
 def plain(text: str) -> str:
     """`text` without what a terminal would take for more than text."""
     return "".join(c if c.isprintable() or c == " " else f"\\x{ord(c):02x}" for c in text)
+
+
+def refusal(error: BaseException) -> str:
+    """Why a command did not do its work: our sentence, and below it what git said about it."""
+    return "\n".join([f"exact: {plain(str(error))}", *(f"  {plain(x)}" for x in git.said(error))])
 
 
 def summary(report: Report) -> str:

@@ -24,7 +24,7 @@ from exact.environment import kept_environment, surroundings
 from exact.objects import Store
 from exact.processes import ROOM, stop_cleanly, workplace
 from exact.run import PINS, Refused, project_root
-from exact.show import Progress, plain
+from exact.show import Progress, plain, refusal
 
 SHELL = ("sh", "-c")
 STRANGER = "12345"
@@ -404,7 +404,9 @@ def forget() -> None:
 def main(words: list[str]) -> int:
     """Vary and print; the exit status is 0, 1 or 2 as said above, 130 after Ctrl-C."""
     names = ", ".join(one.name for one in variations())
-    parser = argparse.ArgumentParser(prog="exact vary", description=__doc__.partition("\n\n")[2])
+    parser = argparse.ArgumentParser(
+        prog="exact vary", description=(__doc__ or "").partition("\n\n")[2]
+    )
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"only some of: {names}")
     parser.add_argument("--json", action="store_true", help="the findings as JSON")
     arguments = parser.parse_args(words)
@@ -417,9 +419,9 @@ def main(words: list[str]) -> int:
         ((_, commit),) = git.commits(root, "HEAD")
         with Builder(root, commit, progress.of("HEAD")) as builder:
             found = list(findings(builder, chosen))
-    except (Refused, OSError) as refusal:
+    except (Refused, OSError) as error:
         progress.clear()
-        print(f"exact: {refusal}", file=sys.stderr)
+        print(refusal(error), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         progress.clear()

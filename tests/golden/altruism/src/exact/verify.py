@@ -1,6 +1,7 @@
 """`exact verify [REV...]`: rebuild commits and compare every output with their own dvc.lock.
 
 The exit status is 0 when all is identical, 1 when something differs and 2 when it could not run.
+What differs may be a release's tag that was asked for, whose text names another model.
 """
 
 import argparse
@@ -75,14 +76,24 @@ def verify_in(
 
 def wanted(root: Path, arguments: argparse.Namespace) -> list[tuple[str, str]]:
     """Name and hash of each commit that is asked for, each commit once."""
-    names = arguments.revisions + (git.releases(root) if arguments.tags else [])
-    if arguments.tags and not names:
+    tags = git.releases_with_texts(root) if arguments.tags else {}
+    if arguments.tags and not tags and not arguments.revisions:
         raise Refused("there is no release tag (model@v1.0.0) to verify")
-    found = [pair for name in names or ["HEAD"] for pair in git.commits(root, name)]
+    names = arguments.revisions or ([] if tags else ["HEAD"])
+    found = [pair for name in names for pair in git.commits(root, name)]
+    found += [(tag, release.commit) for tag, release in tags.items()]
     first = {}
     for name, commit in found:
         first.setdefault(commit, (name, commit))
     return list(first.values())
+
+
+def judged(task, releases, asked, root: Path, name: str, commit: str, heard) -> judge.Report:
+    """The report of `task` on a commit, and on its releases, some of which were `asked` for."""
+    report = task(root, name, commit, heard)
+    with contextlib.suppress(Refused):
+        verdicts.look_at_releases(root, report, releases, asked)
+    return report
 
 
 def all_of(root: Path, pairs: list, jobs: int, task, progress: show.Progress) -> list:
@@ -106,7 +117,9 @@ def all_of(root: Path, pairs: list, jobs: int, task, progress: show.Progress) ->
 
 def parser() -> argparse.ArgumentParser:
     """The command's arguments."""
-    found = argparse.ArgumentParser(prog="exact verify", description=__doc__.partition("\n\n")[0])
+    found = argparse.ArgumentParser(
+        prog="exact verify", description=(__doc__ or "").partition("\n\n")[0]
+    )
     add = found.add_argument
     add("revisions", nargs="*", metavar="REV", help="commits, tags, branches, ranges (HEAD)")
     add("--tags", action="store_true", help="all release tags")
@@ -142,13 +155,16 @@ def main(words: list[str]) -> int:
         task = functools.partial(quick.check if arguments.quick else verify, store)
         if arguments.container:
             task = functools.partial(task, options=arguments)
+        releases = git.releases_with_texts(root)
+        asked = arguments.revisions + ([*releases] if arguments.tags else [])
+        task = functools.partial(judged, task, releases.values(), asked)
         form = show.json_of if arguments.json else show.markdown if arguments.summary else None
         progress = show.Progress(len(pairs), tables=form is None)
         reports = all_of(root, pairs, arguments.jobs, task, progress)
         if form:
             print(form(reports), flush=True)
-    except Refused as refusal:
-        print(f"exact: {refusal}", file=sys.stderr)
+    except Refused as error:
+        print(show.refusal(error), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         if progress:

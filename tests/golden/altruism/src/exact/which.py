@@ -9,7 +9,6 @@ import hashlib
 import json
 import os
 import re
-import shlex
 import shutil
 import sys
 import tempfile
@@ -17,13 +16,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from exact import differ, git, history
+from exact import git, history, inert, recover, resaved, verdicts
+from exact.changes import shown
 from exact.history import Found, Records
 from exact.inert import Unreadable
 from exact.objects import BLOCK, Store
 from exact.rebuild import parsed
 from exact.run import Refused, project_root
-from exact.show import SHORT, plain
+from exact.show import SHORT, plain, refusal
 
 HASH = re.compile(r"([0-9a-f]{4,32})(\.dir)?")
 # A container image by tag, digest or id; a file may be called so, too, and comes first.
@@ -69,13 +69,17 @@ def first(root: Path, found: Found, commit: str) -> Found:
     """What names a hash, with `commit` first, of which the image is that one asks for."""
     named = {commit: [git.prefix(root) + history.LOCK]}
     tags = git.git(root, "tag", "--points-at", commit).split()
-    kept = bool(git.git(root, "for-each-ref", "--count=1", "--contains", commit))
-    return replace(found, made={**named, **found.made}, tags=tags, kept=kept)
+    return replace(found, made={**named, **found.made}, tags=tags)
 
 
-def story(root: Path, commit: str, paths: list[str], md5: str) -> dict:
-    """What the records `paths` of `commit` tell of `md5`: who made it, from what, how it does."""
-    named = [role for path in paths for role in history.roles(root, commit, path, md5)]
+def person(root: Path, commit: str, found: Found) -> dict:
+    """Who made a commit, and what holds it if no branch or tag does."""
+    return {**history.person(root, commit), "held_by": found.holders.get(commit)}
+
+
+def story(root: Path, commit: str, paths: list[str], found: Found) -> dict:
+    """What the records `paths` of `commit` tell of a file: who made it, from what, how it does."""
+    named = [role for path in paths for role in history.roles(root, commit, path, found.md5)]
     locks = [path for path in paths if PurePosixPath(path).name == history.LOCK]
     inside = locks[0].removesuffix(history.LOCK) if locks else git.prefix(root)
     for role in named:
@@ -92,7 +96,7 @@ def story(root: Path, commit: str, paths: list[str], md5: str) -> dict:
     inputs = records.inputs(upstream or records.stages)
     data = {path: md5 for path, (md5, _) in records.data.items() if path in inputs or not inputs}
     return {
-        **history.person(root, commit),
+        **person(root, commit, found),
         "folder": inside,
         "as": named,
         "parameters": params,
@@ -106,24 +110,28 @@ def story(root: Path, commit: str, paths: list[str], md5: str) -> dict:
 def answer(root: Path, found: Found, stories: int | None = None) -> dict:
     """All that is known of a hash that commits name, as JSON has it; the first `stories` whole."""
     made = list(found.made.items())
+    releases = git.releases_with_texts(root)
+    doubts = verdicts.doubts(root, [releases[tag] for tag in found.releases if tag in releases])
     return {
         "md5": found.md5,
         "here": git.prefix(root),
-        "made": [story(root, commit, paths, found.md5) for commit, paths in made[:stories]],
-        "others": [history.person(root, commit) for commit, _ in made[:MOST_TOLD][1:]],
+        "made": [story(root, commit, paths, found) for commit, paths in made[:stories]],
+        "others": [person(root, commit, found) for commit, _ in made[:MOST_TOLD][1:]],
         "count": len(made),
         "commits": found.commits,
+        "holders": found.holders,
         "kept": found.kept,
         "branches": found.branches,
         "tags": found.tags,
         "releases": found.releases,
+        "doubts": {tag: doubt.text for tag, doubt in doubts.items()},
     }
 
 
 # -- for a terminal
 
 
-def told(known: dict) -> Iterator[tuple[str, str]]:
+def told(root: Path, known: dict) -> Iterator[tuple[str, str]]:
     """What a person asks first, as a word and what there is to it."""
     best = known["made"][0]
     role = (best["as"] or [{"role": "unknown", "path": "."}])[0]
@@ -136,21 +144,21 @@ def told(known: dict) -> Iterator[tuple[str, str]]:
         numbers = {k: v for k, v in values.items() if type(v) in (int, float)}
         yield "metrics", ", ".join(f"{k} {v}" for k, v in numbers.items()) or path
     for section, values in best["parameters"].items():
-        yield "parameters", f"{section}: {json.dumps(values, ensure_ascii=False, default=str)}"
-    for path, md5 in best["data"].items():
-        yield "data", f"{path} {md5[:SHORT]}"
+        yield "parameters", setting(section, values)
+    files = [f"{path} {md5[:SHORT]}" for path, md5 in best["data"].items()]
+    yield from (("data", file) for file in [*files[:MOST_TOLD], *more(files, "--json lists them")])
     environment = [f"{name} {md5[:SHORT]}" for name, md5 in best["environment"].items()]
     yield "environment", ", ".join([*environment[:1], f"Python {best['python'] or 'unknown'}"])
-    revision = known["releases"][0] if known["releases"] else best["commit"][:SHORT]
-    word, path = shlex.quote(revision), shlex.quote(role["path"])
     if not known["kept"]:
-        yield "kept by", f"no branch or tag; `git branch kept {revision}` saves it from git's gc"
+        yield (
+            "kept by",
+            f"{held(best)}; `{recover.keep(root, best['commit'])}` saves it from git's gc",
+        )
     if best["folder"] != known["here"]:
         yield "project", f"that in {best['folder'] or '.'} of this repository; go there first"
-    yield "recover", f"git checkout {word} && make pull"
-    if role["role"] == "output":
-        yield "", f"dvc get . {path} --rev {word} --out recovered   (this file alone)"
-        yield "rebuild", f"make verify REV={word}"
+    elif (here := Path.cwd().resolve()) != root:
+        yield "project", f"the commands below are for {os.path.relpath(root, here)}; go there first"
+    yield from recover.lines(root, known, role)
 
 
 def identity(known: dict, best: dict) -> Iterator[tuple[str, str]]:
@@ -163,32 +171,77 @@ def identity(known: dict, best: dict) -> Iterator[tuple[str, str]]:
             "data": f"{where}, data set of {role['record']}",
         }
         yield "file", kinds[role["role"]]
+    for text in more(best["as"], "--json lists them"):
+        yield "file", text
     if not best["as"]:
         yield "file", "unknown: the record that names it is broken"
     yield "md5", known["md5"]
-    yield "committed", commit_line(best)
+    yield "recorded" if best["held_by"] else "committed", commit_line(best)
     if known["releases"]:
-        yield "released", ", ".join(known["releases"])
-    others = [tag for tag in known["tags"] if tag not in known["releases"]]
-    where = [f"in branches {', '.join(known['branches'][:MOST_TOLD])}"] if known["branches"] else []
-    where += [f"tags {', '.join(others[:MOST_TOLD])}"] if others else []
-    count = len(known["commits"])
-    yield "named by", "; ".join([f"{count} commit{'s' * (count > 1)}", *where])
+        yield "released", first_of(known["releases"])
+    for tag, doubt in list(known["doubts"].items())[:MOST_TOLD]:
+        yield "but", f"{tag}: {doubt}"
+    yield "named by", "; ".join(naming(known))
+
+
+def naming(known: dict) -> Iterator[str]:
+    """How many commits name it, and what holds them."""
+    if count := len([one for one in known["commits"] if one not in known["holders"]]):
+        yield f"{count} commit{'s' * (count > 1)}"
+    if known["branches"]:
+        yield f"in branches {first_of(known['branches'])}"
+    if others := [tag for tag in known["tags"] if tag not in known["releases"]]:
+        yield f"tags {first_of(others)}"
+    if known["holders"]:
+        found = first_of(list(dict.fromkeys(known["holders"].values())))
+        yield f"also {found}" if count else f"{found} only"
+
+
+def first_of(names: list[str]) -> str:
+    """The first of many names, and how many there are beside."""
+    return ", ".join(names[:MOST_TOLD]) + "".join(f" {text}" for text in more(names))
+
+
+def more(items: list, how: str = "") -> list[str]:
+    """The phrase on those of `items` that are not told, if there are any."""
+    count = len(items) - MOST_TOLD
+    return [f"and {count:,} more" + f" ({how})" * bool(how)] if count > 0 else []
+
+
+def setting(section: str, values: object) -> str:
+    """A section of the parameters on one line, without the alternatives that were not chosen.
+
+    Where a value names another entry, as `estimator: sgd` does, the entries beside that one are
+    the alternatives.
+    """
+    entries = values if isinstance(values, dict) else {}
+    names = {name for name, value in entries.items() if isinstance(value, dict)}
+    chosen = {value for value in entries.values() if isinstance(value, str)} & names
+    other = names - chosen if chosen else set()
+    told = [f"{name} {shown(entries[name])}" for name in entries if name not in other]
+    told += [f"{len(other)} others not chosen"] if other else []
+    return f"{section}: {', '.join(told) or shown(values)}"
+
+
+def held(person: dict) -> str:
+    """What holds a commit that git may throw away."""
+    return f"{person['held_by']} only" if person["held_by"] else "no branch or tag"
 
 
 def commit_line(person: dict) -> str:
     """Who made a commit, when, and what for."""
-    text = f"{person['commit'][:SHORT]} on {person['date'][:10]} by {person['author']}"
+    text = f"in {held(person)}: " if person["held_by"] else ""
+    text += f"{person['commit'][:SHORT]} on {person['date'][:10]} by {person['author']}"
     text += f" <{person['email']}>: {person['subject']}"
     if person["committer"] != person["author"]:
         text += f" (committed by {person['committer']} on {person['committed'][:10]})"
     return text
 
 
-def text_of(known: dict) -> str:
+def text_of(root: Path, known: dict) -> str:
     """The whole answer for a terminal."""
     lines, before = [], None
-    for word, what in told(known):
+    for word, what in told(root, known):
         lines.append(f"{'' if word == before else word:11}  {plain(what)}".rstrip())
         before = word
     return "\n".join(lines)
@@ -198,27 +251,30 @@ def text_of(known: dict) -> str:
 
 
 def nearest(root: Path, path: Path, fetch: bool) -> tuple[list[dict], str]:
-    """The commits whose model has the same fitted arrays as `path`, and what was looked at.
+    """The commits whose model `path` holds, or is a part of, and what was looked at.
 
     What is in no cache is looked at only with `fetch`.
     """
     try:
-        given = differ.read(path)
+        given = resaved.parts(inert.read(path))
     except (Unreadable, OSError) as error:
         told = "is no model that can be read" if isinstance(error, Unreadable) else str(error)
         return [], f"it {told}, so it was not compared with the recorded models"
     blobs = history.records(root)
     found = models(root, blobs)
-    store, absent, same = Store(root), 0, []
+    store, absent, matches = Store(root), 0, resaved.Matches(given)
     with tempfile.TemporaryDirectory(prefix="exact-") as folder:
-        for md5, hit in found.items():
+        for md5 in found:
             copy = Path(folder) / "model"
             odbs = [store.cache, *([store.remote()] if fetch and store.remote() else [])]
             if not any(store.copied(odb, md5, copy) == "intact" for odb in odbs):
                 absent += 1
-            elif same_values(given, copy):
-                known = history.where(root, md5, {blob: blobs[blob] for blob in hit})
-                same.append(answer(root, known))
+            else:
+                matches.compare(md5, copy)
+    same = []
+    for md5, match in matches.best():
+        hit = {blob: blobs[blob] for blob in found[md5]}
+        same.append({**answer(root, history.where(root, md5, hit)), **match})
     looked = f"{len(found) - absent} of {len(found)} recorded models were compared with it"
     more = "; --fetch looks on the remote for the rest" if absent and not fetch else ""
     return same, looked + more
@@ -237,14 +293,6 @@ def models(root: Path, blobs: dict[str, set[str]]) -> dict[str, set[str]]:
             if name.endswith(SUFFIXES) and HASH.fullmatch(md5):
                 found.setdefault(md5, set()).add(blob)
     return found
-
-
-def same_values(given, path: Path) -> bool:
-    """Whether the model in `path` holds the values of `given`."""
-    try:
-        return next(differ.Comparison().differences(given, differ.read(path)), None) is None
-    except Unreadable:
-        return False
 
 
 def blind(root: Path) -> Iterator[str]:
@@ -270,15 +318,17 @@ def unknown(root: Path, start: str, path: Path | None, arguments: argparse.Names
         return
     print(f"no commit here names {what}")
     for known in same:
-        print("\nits fitted arrays are those of this model, which somebody saved anew:")
-        print(text_of(known))
+        print(f"\n{plain(resaved.told(known))}:")
+        print(text_of(root, known))
     if not same:
         print("\n".join([*blind(root), looked]))
 
 
 def parser() -> argparse.ArgumentParser:
     """The command's arguments."""
-    found = argparse.ArgumentParser(prog="exact which", description=__doc__.partition("\n\n")[0])
+    found = argparse.ArgumentParser(
+        prog="exact which", description=(__doc__ or "").partition("\n\n")[0]
+    )
     found.add_argument(
         "file", metavar="FILE|MD5|IMAGE", help="a file anywhere, - for standard input, an md5"
     )
@@ -299,7 +349,7 @@ def ended(error: Exception) -> int:
     if isinstance(error, BrokenPipeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     else:
-        print(f"exact: {plain(str(error))}", file=sys.stderr)
+        print(refusal(error), file=sys.stderr)
     return 2
 
 
@@ -323,7 +373,7 @@ def main(words: list[str]) -> int:
         known = answer(root, hit, None if arguments.json else 1)
         if commit and not arguments.json:
             print(f"image        {plain(arguments.file)}, whose labels and model are as git says")
-        print(dumped(known) if arguments.json else text_of(known), flush=True)
+        print(dumped(known) if arguments.json else text_of(root, known), flush=True)
         return 0
     except (Refused, OSError) as error:
         return ended(error)

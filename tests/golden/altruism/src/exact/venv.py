@@ -1,0 +1,85 @@
+"""`exact venv`: whether .venv is whole, is what the locks name, and lies where it was made.
+
+make asks this first, and makes .venv anew unless the answer is that it is whole: whatever else
+comes back, or nothing at all, is a reason to. The Makefile calls `finish` when uv is done.
+"""
+
+import os
+import sys
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+
+from exact.run import WRONG_ENVIRONMENT, Refused, differences, refuse
+
+LOCKS = ("requirements.lock", "requirements-dev.lock")
+NOTEBOOK_LOCK = "requirements-notebook.lock"
+# `-I` keeps the caller's PYTHON* variables from this interpreter, which some of them would stop
+# before it runs a line of ours.
+COMMAND = """#!/bin/sh
+file=$(readlink -f -- "$0")
+exec "${file%/*}/python" -I -c 'import sys; from exact.cli import main; sys.exit(main())' "$@"
+"""
+# A relative path, for Python 3.11 reads this file in the caller's locale, which may know few
+# letters. DVC's own site cache is shared by all users of the machine, and it unpickles what it
+# finds there (DVC writes no path into its configuration that is not ASCII).
+PATHS = """../../../../src
+import os, sys; os.environ["DVC_SITE_CACHE_DIR"] = os.path.join(os.path.dirname(sys.prefix), ".dvc", "tmp", "site")
+"""  # noqa: E501
+
+
+def ours(environment: Path) -> dict[Path, str]:
+    """The files that the environment has beside its packages, and what they hold."""
+    packages = Path(sysconfig.get_path("purelib"))
+    return {
+        packages / "exact.pth": PATHS,
+        environment / "bin/exact": COMMAND,
+        # Scripts of packages name their interpreter by this path.
+        environment / ".made": f"{environment}\n",
+    }
+
+
+def finish() -> None:
+    """Put the command `exact`, the project's code and DVC's site cache into a new environment."""
+    environment = Path(sys.prefix).resolve()
+    for path, text in ours(environment).items():
+        path.write_bytes(os.fsencode(text))
+    (environment / "bin/exact").chmod(0o755)
+
+
+def incomplete(packages: Path) -> Iterator[str]:
+    """The files that are missing, or not as long as their package's RECORD says (PEP 376)."""
+    for record in sorted(packages.glob("*.dist-info/RECORD")):
+        for line in record.read_text(encoding="utf-8").splitlines():
+            # What has no size there, such as the RECORD itself, may change.
+            name, _, size = line.rsplit(",", 2)
+            name = name.strip('"').replace('""', '"')
+            try:
+                if size and os.stat(f"{packages}/{name}").st_size != int(size):
+                    yield name
+            except OSError:
+                yield name
+
+
+def check(root: Path, environment: Path) -> None:
+    """Refuse an environment in which something is missing or other than the locks say."""
+    files = ours(environment).items()
+    refuse([f"{path} is changed" for path, text in files if path.read_bytes() != os.fsencode(text)])
+    # The notebook's packages are there when `make lab` was called.
+    locks = [*LOCKS, NOTEBOOK_LOCK] if (environment / ".notebook").exists() else LOCKS
+    refuse(differences(root, locks))
+    refuse([f"{name} is damaged" for name in incomplete(Path(sysconfig.get_path("purelib")))])
+
+
+def main(words: list[str]) -> int:
+    """Say `whole`, or why it is not (status 78)."""
+    if words:
+        print("usage: exact venv", file=sys.stderr)
+        return 2
+    try:
+        check(Path(__file__).resolve().parents[2], Path(sys.prefix).resolve())
+    except (Refused, OSError, ValueError) as error:
+        print(f"exact: {error}", file=sys.stderr)
+        return WRONG_ENVIRONMENT
+    print("whole")
+    return 0
