@@ -116,9 +116,9 @@ def test_what_changed_comes_first(page):
     heads = ["What changed", "Metrics", "Curves", "Answers that changed"]
     assert page.words("h2") == heads
     causes = [text for text in page.words("h3") if text in ("Data", "Code", "Parameters")]
-    assert causes == ["Code", "Parameters"]
+    assert causes == ["Parameters"]
     assert "p0: (none) → 0" in page.words("li")
-    assert any("The same in both: data, environment." in text for text in page.words("p"))
+    assert any("The same in both: data, code, environment." in text for text in page.words("p"))
 
 
 def test_both_models_are_in_one_picture(page):
