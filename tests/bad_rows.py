@@ -22,7 +22,6 @@ ROWS = [
     for number in range(1, 9)
 ]
 COLUMNS = [*ROWS[0]]
-ALIKE = "pizza please, number 1"
 
 
 def with_value(column, value):
@@ -415,11 +414,6 @@ REFUSED = {
         "rows.jsonl",
         lines(with_all("part", ["train"] + ["test"] * 7)),
         "the train rows lack the label 'true' (1 rows); hold out other rows",
-    ),
-    "one class once duplicates are out": (
-        "rows.jsonl",
-        lines(with_all("title", [ALIKE, "b", ALIKE, "d", ALIKE, "f", ALIKE, "h"])),
-        "the train rows left lack the label 'false' (3 rows)",
     ),
     # Moments.
     **{
