@@ -394,20 +394,23 @@ def test_data_can_be_run_again_right_after_a_kill(fresh):
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Slow) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         words = ["data", f"http://127.0.0.1:{server.server_port}/rows.jsonl", sha256(given)]
+        path = f"{fresh.root}/.venv/bin{os.pathsep}{os.environ['PATH']}"
         exact = subprocess.Popen(
             [fresh.root / ".venv/bin/exact", *words],
             cwd=fresh.root,
+            env={**os.environ, "PATH": path},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
         try:
             assert asked.wait(60)
-        finally:
             exact.kill()
             exact.wait()
-        make_data(fresh, given, sha256(given))
-        over.set()
-        server.shutdown()
+            make_data(fresh, given, sha256(given))
+        finally:
+            exact.kill()
+            over.set()
+            server.shutdown()
 
 
 @pytest.mark.parametrize(
