@@ -484,10 +484,12 @@ ELSEWHERE = {
     "judge.py: git lfs pull": "takes a git-lfs and a server of its own",
     "image.py: docker pull {}": "takes a registry",
     "image.py: git fetch --tags": "takes an engine; as `which, unknown`",
+    "release.py: make release VERSION=v1.2.0": "tests/test_readme.py, by another version",
     "release.py: make verify": "tests/test_readme.py follows the README, which has it",
     "params.py: make lock env": "tests/test_variables.py runs make lock, all tests make env",
     "pull.py: make": "tests/test_pull.py",
     "pull.py: make pull": "tests/test_pull.py",
+    "push.py: make pull": "tests/test_pull.py",
     "release.py: git rm -r --cached {}": "tests/test_layouts.py",
     "params.py: make": "tests/test_faults.py changes a file while a stage runs",
 }

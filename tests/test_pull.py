@@ -197,5 +197,21 @@ def test_a_store_that_is_nowhere(fresh):
     assert ".dvc/config.local names /nowhere/else" in fresh.pull(1).stderr
 
 
+def test_what_is_damaged_in_the_cache_is_not_pushed(fresh):
+    """DVC looks at names only, and would store it for everybody."""
+    assert fresh.run("exact", "push", "--check").stdout == ""
+    damage(fresh.cached("many/x.txt"))
+    done = fresh.run("exact", "push", "--check", check=False)
+    assert done.returncode == 1 and "data/raw/many/x.txt" in done.stderr
+    assert "is damaged in the cache; `make pull` takes it from the remote again" in done.stderr
+    fresh.pull()
+    assert fresh.run("exact", "push", "--check").returncode == 0
+
+
+def test_make_push_asks_that_first(built):
+    lines = built.run("make", "--dry-run", "push").stdout
+    assert -1 < lines.find("exact push --check") < lines.find("dvc push")
+
+
 def test_make_pull_is_this(built):
     assert "exact pull" in built.run("make", "--dry-run", "pull").stdout

@@ -125,6 +125,7 @@ def test_versions_that_are_welcome(version, ready):
 
 
 VERSIONS = {
+    "": "no version is given; use `make release VERSION=v1.2.0`",
     "1.2": "is no version",
     "v01.2.3": "is no version",
     "v1.2.3 ": "is no version",

@@ -63,15 +63,32 @@ def absent(root: Path, store: Store, commits: Iterable[str]) -> list[Named]:
     return found
 
 
+def check_cache(root: Path, store: Store) -> None:
+    """Refused where an object of the working tree is damaged: DVC would push it as it is."""
+    # It imports this module.
+    from exact.pull import wanted
+
+    for one in wanted(store):
+        if store.state(store.cache, one.md5, len) == "damaged":
+            told = f"{one.path.relative_to(root)} ({one.md5}) is damaged in the cache"
+            raise Refused(f"{told}; `make pull` takes it from the remote again")
+
+
 def main(words: list[str]) -> int:
-    """Copy what is missing on the remote, each object hashed on the way."""
-    if words:
-        print("usage: exact push", file=sys.stderr)
+    """Copy what is missing on the remote, each object hashed on the way.
+
+    With `--check`, which `make push` calls before DVC copies, only hash what the cache holds.
+    """
+    if words not in ([], ["--check"]):
+        print("usage: exact push [--check]", file=sys.stderr)
         return 2
     try:
         root = project_root(Path.cwd()).resolve()
         setup.hide_stores(root)
         store = Store(root)
+        if words:
+            check_cache(root, store)
+            return 0
         lost = absent(root, store, recorded(root, "HEAD", "--not", "--remotes"))
         states = [store.push(md5, remote) for _, _, md5, remote in lost]
     except (Refused, OSError) as error:
