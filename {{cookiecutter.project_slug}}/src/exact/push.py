@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from exact import git, history, judge, setup
-from exact.objects import NO_REMOTE, Store
+from exact.objects import NO_REMOTE, Store, md5_of
 from exact.rebuild import parsed
 from exact.run import Refused, project_root
 from exact.show import SHORT, plain, refusal
@@ -64,14 +64,21 @@ def absent(root: Path, store: Store, commits: Iterable[str]) -> list[Named]:
 
 
 def check_cache(root: Path, store: Store) -> None:
-    """Refused where an object of the working tree is damaged: DVC would push it as it is."""
+    """Repair what is damaged in the cache from the working tree: DVC would push it as it is.
+
+    Refused where the working tree does not have the right bytes either.
+    """
     # It imports this module.
-    from exact.pull import wanted
+    from exact.pull import set_aside, wanted
 
     for one in wanted(store):
-        if store.state(store.cache, one.md5, len) == "damaged":
+        if store.state(store.cache, one.md5, len) != "damaged":
+            continue
+        if not one.path.is_file() or md5_of(one.path) != one.md5:
             told = f"{one.path.relative_to(root)} ({one.md5}) is damaged in the cache"
             raise Refused(f"{told}; `make pull` takes it from the remote again")
+        set_aside(root, store, one)
+        store.keep(one.path, one.md5)
 
 
 def main(words: list[str]) -> int:
