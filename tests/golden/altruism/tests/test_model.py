@@ -126,9 +126,14 @@ def test_a_missing_column_raises(package):
 
 def test_a_row_stays_on_its_side_of_the_split(package):
     split = {"by": "id", "column": None, "test": 0.25}
-    sides = [package("prepare").side("", str(number), {}, split) for number in range(1000)]
+    split["same_text"] = "keep"
+
+    def side(number):
+        return package("prepare").side("", str(number), {}, split, DATA)
+
+    sides = [side(number) for number in range(1000)]
     assert 200 < sides.count("test") < 300
-    assert sides[:10] == [package("prepare").side("", str(n), {}, split) for n in range(10)]
+    assert sides[:10] == [side(number) for number in range(10)]
 
 
 def test_vocabulary_is_cut_by_count_then_spelling(package):

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections import deque
 from pathlib import Path
 
 from exact import git, history
@@ -71,8 +72,7 @@ def fetch_missing(root: Path, commit: str) -> None:
     if git.git(root, "config", "--get-regexp", r"^remote\..*\.promisor$", check=False, own=False):
         listed = git.git(root, "ls-tree", "-r", "-z", "--full-tree", commit).split("\0")[:-1]
         blobs = [line.split()[2] for line in listed if line.split()[1] == "blob"]
-        for _ in history.contents(root, blobs, "--batch-check"):
-            pass
+        deque(history.contents(root, blobs, "--batch-check"), maxlen=0)
 
 
 # -- Git LFS

@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import io
 import json
+import logging
 import os
 import re
 import shutil
@@ -21,6 +22,8 @@ from urllib.parse import unquote, urlsplit
 from exact.run import Refused, project_root
 
 RAW = Path("data/raw")
+# How the README of the raw data begins until somebody says what a row is.
+NOT_SAID = "Not said yet: "
 # Beside RAW, at the same depth, so that the relative paths in the .dvc file stay true when moved.
 INCOMING = Path("data/incoming")
 # What the template says of its sample, and nobody has said of another file.
@@ -76,8 +79,9 @@ def dvc(told: str) -> Iterator:
     from dvc.lock import LockError
     from dvc.repo import Repo
 
+    # Its advice to add files to git is of a path that is gone a moment later.
+    logging.getLogger("dvc").setLevel(logging.ERROR)
     try:
-        # Its advice to add files to git is not shown.
         with contextlib.redirect_stdout(io.StringIO()), Repo(".") as repo:
             yield repo
     except Exception as error:  # Each cloud's library raises its own.
@@ -132,7 +136,10 @@ def without_sample(params: str) -> str:
     What the team has written stays, for it may be true of a newer file too.
     """
     for key, words in CARD.items():
-        found = line_of(params, "card", key)
+        try:
+            found = line_of(params, "card", key)
+        except Refused:  # A card in another form is the team's own.
+            continue
         if words in found[2]:
             params = f"{params[: found.start(2)]}null{params[found.end(2) :]}"
     return params
@@ -141,10 +148,11 @@ def without_sample(params: str) -> str:
 def forget_sample(name: str) -> Iterator[str]:
     """Take the sample's words out of the raw data's README; yields what is left to say."""
     readme = RAW / "README.md"
-    if readme.exists() and RAW_README in readme.read_text(encoding="utf-8"):
+    text = readme.read_text(encoding="utf-8") if readme.exists() else ""
+    if RAW_README in text or NOT_SAID in text:
         told = f"what a row of `{name}` is, where the rows come from, who may use them for what"
         readme.write_text(
-            f"# Raw data\n\nNot said yet: {told}, and what each column means.\n", encoding="utf-8"
+            f"# Raw data\n\n{NOT_SAID}{told}, and what each column means.\n", encoding="utf-8"
         )
         yield f"say in {readme} where the rows come from and what the columns mean"
     if ": null" in Path("params.yaml").read_text(encoding="utf-8").partition("\ncard:")[2]:

@@ -122,7 +122,7 @@ class Store:
             state = self.copied(odb, md5, path) if odb else "missing"
             told += f" and {state} on the remote" if odb else " and there is no remote"
             if state == "intact":
-                self._keep(path, md5)
+                self.keep(path, md5)
         if state != "intact":
             path.unlink(missing_ok=True)
             # What cannot be read, for want of a right or by a disk's fault, no pull brings back.
@@ -165,8 +165,8 @@ class Store:
             odb.add(self.cache.oid_to_path(md5), self.cache.fs, md5)
         return state
 
-    def _keep(self, path: Path, md5: str) -> None:
-        """Put what came from a remote into the cache; one that is read-only stays as it is."""
+    def keep(self, path: Path, md5: str) -> None:
+        """Put a file whose bytes are right into the cache; one that is read-only stays as it is."""
         from dvc.fs import LocalFileSystem
 
         with self._lock, contextlib.suppress(OSError):

@@ -21,6 +21,7 @@ from pathlib import Path
 from exact import git, history
 from exact.objects import FOLDER, Store, md5_of
 from exact.processes import ROOM
+from exact.recover import program
 from exact.run import Refused, project_root
 from exact.show import plain
 
@@ -112,17 +113,27 @@ def moved(root: Path, store: Store, name: str) -> str | None:
     """What to say where the address of the remote `name` is not there; None if it may be."""
     address, local = store.address(name)
     folder = "://" not in address
-    if folder and Path(address).is_dir():
+    if folder and is_store(address):
         return None
     where = f"{CONFIG}.local" if local else f"this commit's {CONFIG}"
     told = f"{where} names {address} as the DVC remote {name}"
     told += ", which is not there" if folder else ", from which nothing came"
     for branch, other in addresses(root, name):
-        if other != address and ("://" in other or Path(other).is_dir()):
-            modify = shlex.join(["dvc", "remote", "modify", "--local", name, "url", other])
+        if other != address and ("://" in other or is_store(other)):
+            modify = modified(name, other)
             return f"{told}; {branch} names {other}: run `{modify}`, then `make pull`"
-    modify = shlex.join(["dvc", "remote", "modify", "--local", name, "url", "ADDRESS"])
+    modify = modified(name, "ADDRESS")
     return f"{told}; mount it, or say where it is: `{modify}`" if folder else None
+
+
+def modified(name: str, address: str) -> str:
+    """The command that gives the DVC remote `name` another address, on this machine only."""
+    return shlex.join([program("dvc"), "remote", "modify", "--local", name, "url", address])
+
+
+def is_store(folder: str) -> bool:
+    """Whether DVC has put anything into a folder; `exact setup` makes an empty one."""
+    return any(path.is_dir() for path in Path(folder, "files").glob("*"))
 
 
 def addresses(root: Path, name: str) -> Iterator[tuple[str, str]]:

@@ -69,6 +69,8 @@ def parsed_version(text: str) -> tuple[str | None, str]:
     """Model, if one is named, and version; Refused unless it is a semantic version."""
     from semver import Version
 
+    if not text:
+        raise Refused("no version is given; use `make release VERSION=v1.2.0`, or any like it")
     found = VERSION.fullmatch(text)
     if not found or not Version.is_valid(found["version"]):
         raise Refused(f"{text} is no version; write one like v1.2.0 (semver.org)")

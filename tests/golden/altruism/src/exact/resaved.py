@@ -160,8 +160,8 @@ class Matches:
 
     def __init__(self, given: Parts):
         self.given = given
-        # By md5: how they are related, the digest of the whole, and the versions that saved it.
-        self.found: dict[str, tuple[list, bytes, set[str]]] = {}
+        # By md5: the places of what is the same, and the recorded model.
+        self.found: dict[str, tuple[list, Parts]] = {}
         self.inner: set[bytes] = set()
 
     def compare(self, md5: str, file: Path) -> None:
@@ -173,35 +173,35 @@ class Matches:
         self.inner |= recorded.inner
         pairs = related(self.given, recorded)
         if pairs:
-            self.found[md5] = pairs, recorded.whole, recorded.versions
+            self.found[md5] = pairs, recorded
 
     def best(self) -> Iterator[tuple[str, dict]]:
         """The md5 of each that is most nearly the same, and how it is."""
-        ranks = {md5: self.rank(*match[:2]) for md5, match in self.found.items()}
-        for md5, (pairs, _, versions) in self.found.items():
+        ranks = {md5: self.rank(*match) for md5, match in self.found.items()}
+        for md5, (pairs, recorded) in self.found.items():
             if ranks[md5][0] and ranks[md5] == max(ranks.values()):
                 yield (
                     md5,
                     {
                         "parts": [[shown(place) for place in pair] for pair in pairs],
-                        "saved_by": [sorted(self.given.versions), sorted(versions)],
+                        "saved_by": [sorted(self.given.versions), sorted(recorded.versions)],
                     },
                 )
 
-    def rank(self, pairs: list, whole: bytes) -> tuple[int, int]:
+    def rank(self, pairs: list, recorded: Parts) -> tuple[int, int, int]:
         """3 for the same model, 2 for one that the file holds, 1 for one of which it is a part.
 
-        The second number is how many parts they share.
-
+        Of the latter, the one comes first with which it shares the most, and then the smallest.
         What is itself a part of a recorded model, such as a vectorizer, is in many others too. It
-        is told only if it lies open in the file, and not inside of another model: (0, 0) otherwise.
+        counts only if it lies open in the file, and not inside of another model: 0 otherwise.
         """
         (place, other), *_ = pairs
         if place == other == ():
-            return 3, 1
+            return 3, 0, 0
         if other != ():
-            return 1, len(pairs)
-        return (2, 1) if whole not in self.inner or whole in self.given.members else (0, 0)
+            return 1, len(pairs), -len(recorded.by_digest)
+        is_open = recorded.whole not in self.inner or recorded.whole in self.given.members
+        return (2, 0, 0) if is_open else (0, 0, 0)
 
 
 def told(match: dict) -> str:

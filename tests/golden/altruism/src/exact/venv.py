@@ -34,8 +34,8 @@ def ours(environment: Path) -> dict[Path, str]:
     return {
         packages / "exact.pth": PATHS,
         environment / "bin/exact": COMMAND,
-        # Scripts of packages name their interpreter by this path.
-        environment / ".made": f"{environment}\n",
+        # Scripts of packages name their interpreter by this path. Older releases compare it, too.
+        environment / ".made": f"{environment.parent}\n",
     }
 
 
