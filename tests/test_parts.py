@@ -115,7 +115,7 @@ def test_a_label_that_is_dropped_says_so_too(stage):
     rows = titled([*"abcdefgh", *"bdfh"])
     stage.give(lines(rows), **{"split.same_text": "drop"})
     told = refusal(stage.run())
-    assert "the train rows left after dropping 4 with the text of a test row lack a label" in told
+    assert "the train rows left after dropping 4 with the text of a test row lack the label" in told
     assert told.endswith("; set split.same_text to keep")
 
 
@@ -123,7 +123,7 @@ def test_all_texts_equal_cannot_be_held_out_together(stage):
     rows = titled(["same"] * 60)
     stage.give(lines(rows), **TOGETHER)
     told = refusal(stage.run())
-    assert re.search("there are no (train|test) rows; set split.same_text to keep$", told)
+    assert re.search("there are no (train|test) rows: .+; set split.same_text to keep$", told)
     said(stage, rows, **BY_ID)
 
 
