@@ -86,6 +86,7 @@ def run(project, line: str, md5s: str, path: str = MODEL, cwd=None) -> None:
         place.unlink()
 
 
+@pytest.mark.exhaustive
 def test_as_it_usually_is(project):
     wanted = md5(project, MODEL)
     checkout, get, verify = ask(project, wanted)
@@ -158,6 +159,7 @@ def test_with_changes_that_a_checkout_would_overwrite(project):
     assert ask(project, wanted)[0].startswith("git checkout")
 
 
+@pytest.mark.exhaustive
 def test_odd_names(project):
     tag = "it's$HOME;a\"b&ü(1)@v1.0.0"
     project.run("git", "tag", "--delete", TAG)
@@ -177,12 +179,14 @@ def test_odd_names(project):
     run(project, checkout, wanted)
 
 
+@pytest.mark.exhaustive
 def test_a_branch_that_is_called_like_the_release(project):
     project.run("git", "branch", TAG, "main")
     wanted = md5(project, MODEL, f"refs/tags/{TAG}")
     run(project, ask(project, wanted)[0], wanted)
 
 
+@pytest.mark.exhaustive
 def test_in_a_clone_that_is_shallow(project, tmp_path):
     clone = project.root.with_name("clone")
     project.run("git", "clone", "--quiet", "--depth", "1", f"file://{project.root}", clone)
