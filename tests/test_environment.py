@@ -100,7 +100,7 @@ def test_an_environment_that_is_broken_in_any_way_is_made_anew(place, how, own, 
         ("params.yaml", "a: ["),
         ("dvc.yaml", "stages: ["),
         ("src/altruism/train.py", "raise SystemExit(3)\n"),
-        ("dvc.lock", "<<<<<<< HEAD\n"),
+        ("dvc.lock", "stages: {"),
         ("pyproject.toml", None),
     ],
     ids=["CPU", "params.yaml", "dvc.yaml", "code", "dvc.lock", "time of pyproject.toml"],
@@ -121,7 +121,7 @@ def test_a_broken_environment_is_whole_after_make_env(own):
     python.symlink_to("/gone/python3.11")
     own.run("make", "env")
     assert own.run("exact", "venv").stdout == "whole\n"
-    assert "Nothing to be done" in own.run("make", "env").stdout
+    assert own.run("make", "env").stdout == ""
 
 
 def shadowed(folder: Path, name: str, content: str) -> str:
