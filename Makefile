@@ -12,7 +12,7 @@ help:  ## list the targets
 demo: env  ## generate a project, release its model twice, get the first one back
 	sh tools/demo.sh
 
-test: env  ## what this machine can run in ten minutes; what it cannot is skipped with its reason
+test: env  ## what this machine can run in half an hour; what it cannot is skipped with its reason
 	pytest tests -n 2 --dist loadfile -m "not exhaustive"
 
 test-all: env  ## the rest too: other CPUs, other Pythons, a history of 25 commits
