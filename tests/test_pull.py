@@ -208,7 +208,8 @@ def test_what_is_damaged_in_the_cache_is_not_pushed(fresh):
     assert fresh.here() == FILES
     object_ = fresh.cached("a.txt")
     damage(object_)
-    shutil.copy(object_, fresh.root / RAW / "a.txt")
+    (fresh.root / RAW / "a.txt").unlink()
+    fresh.run("dvc", "checkout", "--quiet")
     done = fresh.run("exact", "push", "--check", check=False)
     assert done.returncode == 1 and "data/raw/a.txt" in done.stderr
     assert "is damaged in the cache; `make pull` takes it from the remote again" in done.stderr
