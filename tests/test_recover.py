@@ -27,7 +27,7 @@ def versions(built, tmp_path_factory):
     project.run("git", "tag", "--annotate", "--message", "x", TAG)
     project.write(WEIGHTS, "second")
     project.run("dvc", "add", "--quiet", WEIGHTS)
-    project.replace("params.yaml", "C: 0.1", "C: 0.2")
+    project.replace("params.yaml", "C: 1,", "C: 2,")
     project.run("dvc", "repro", "--quiet")
     project.commit("Second")
     project.run("make", "push")
@@ -147,7 +147,7 @@ def test_what_is_stored_nowhere_is_rebuilt(project):
 
 
 def test_with_changes_that_a_checkout_would_overwrite(project):
-    project.replace("params.yaml", "C: 0.2", "C: 0.3")
+    project.replace("params.yaml", "C: 2,", "C: 3,")
     wanted = md5(project, MODEL)
     checkout, get, _ = ask(project, wanted)
     assert checkout.startswith("git stash && ")

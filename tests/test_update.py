@@ -10,7 +10,7 @@ from bake import PROJECT, copy_template, files
 
 # What the template changes, in a file of its own kind each, and what a user has edited.
 NEW, OLD, RENAMED = "docs/new.md", "docs/containers.md", "docs/images.md"
-LINE, EDIT = "min_df: 5", "C: 0.1"
+LINE, EDIT = "min_df: 2", "C: 1,"
 
 
 class Updates:
@@ -52,7 +52,7 @@ class Updates:
         assert text.count(old) == 1
         path.write_text(text.replace(old, new), encoding="utf-8")
 
-    def edited(self, project, line=EDIT, new="C: 0.5"):
+    def edited(self, project, line=EDIT, new="C: 0.5,"):
         """The project with an edit of a parameter and one of a stage, committed."""
         self.replace(project / "params.yaml", line, new)
         with open(project / "src/altruism/featurize.py", "a", encoding="utf-8") as file:
@@ -95,7 +95,7 @@ def test_an_update_brings_what_changed_and_keeps_edits(made, updates):
     done = updates.cruft("update", "--skip-apply-ask", cwd=project)
     assert "error" not in done.stdout + done.stderr
     fresh = bake_v2(updates)
-    updates.replace(fresh / "params.yaml", EDIT, "C: 0.5")
+    updates.replace(fresh / "params.yaml", EDIT, "C: 0.5,")
     found = files(project)
     assert json.loads(found.pop(".cruft.json"))["commit"] == head(updates)
     mine = "src/altruism/featurize.py"
