@@ -115,7 +115,8 @@ def test_metrics_are_those_that_git_has(story, first_two):
     for which, tag in enumerate((V1, V2)):
         known = json.loads(story.run("git", "show", f"{tag}:reports/metrics.json").stdout)
         for name, pair in first_two["metrics"].items():
-            assert pair[which] == known[name]
+            # There is no such number where no text is new, or none was trained on.
+            assert pair[which] == known.get(name)
     assert {"roc_auc", "log_loss", "rows"} <= {*first_two["metrics"]}
 
 
@@ -383,8 +384,14 @@ def test_the_page_in_a_browser(page, story, tmp_path):
 # -- all releases
 
 
+def logged(project) -> list[str]:
+    """The log, without what is remarked on tags that `exact release` did not make."""
+    lines = project.run("exact", "compare", "--log").stdout.splitlines()
+    return [line for line in lines if not line.startswith(" ")]
+
+
 def test_the_log_of_releases(story):
-    told = story.run("exact", "compare", "--log").stdout.splitlines()
+    told = logged(story)
     assert [line.split()[0] for line in told[:-1]] == [V3, V2, V1]
     assert "the first release" in told[2] and "roc_auc 0.724782" in told[2]
     assert "data; train.estimator logistic_regression → complement_nb" in told[1]
@@ -397,7 +404,7 @@ def test_the_log_of_releases(story):
 
 def test_the_log_knows_what_was_verified(story):
     assert story.run("exact", "verify", V3, check=False).returncode == 0
-    told = story.run("exact", "compare", "--log").stdout.splitlines()
+    told = logged(story)
     assert re.search(r"identical \d{4}-\d\d-\d\d", told[0]) and "not verified" in told[1]
     assert told[-1].startswith(f"verified back to {V3}, 1 of 3")
     found = json.loads(story.run("exact", "compare", "--log", "--json").stdout)
@@ -422,7 +429,7 @@ def test_log_takes_no_names(story):
 
 def test_a_record_that_does_not_describe_its_commit(story, tmp_path):
     clone = another(story, tmp_path)
-    clone.replace("params.yaml", "alpha: 0.001", "alpha: 0.002")
+    clone.replace("params.yaml", "alpha: 0.0002", "alpha: 0.0004")
     clone.commit("Changed, and not built")
     told = clone.run("exact", "compare").stdout
     assert "dvc.lock does not describe this commit: stage " in told
