@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.exhaustive]
 # Less than OBSCURE, for DVC writes the path of a copy as ASCII, and into a URL without quotes.
 FOLDER = "a b 'c' & $x;"
 BOOK = "notebooks/explore.ipynb"

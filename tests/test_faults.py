@@ -15,7 +15,7 @@ import pytest
 import yaml
 from conftest import OBSCURE
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.exhaustive]
 STAGES = ("prepare", "featurize", "train", "evaluate")
 MODEL = "models/model.joblib"
 METRICS = "reports/metrics.json"

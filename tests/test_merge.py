@@ -5,7 +5,7 @@ import re
 import pytest
 import yaml
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.exhaustive]
 BRANCHES = {
     "estimator": ("estimator: logistic_regression ", "estimator: multinomial_nb "),
     "features": ("min_df: 2", "min_df: 9"),

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.exhaustive]
 MODEL, WEIGHTS = "models/model.joblib", "weights.bin"
 TAG = "altruism@v1.0.0"
 WORDS = ("recover", "rebuild", "kept by")

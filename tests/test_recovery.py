@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.exhaustive]
 MODEL = "models/model.joblib"
 SAMPLE = "data/raw/requests.jsonl"
 

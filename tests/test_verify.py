@@ -12,7 +12,7 @@ import shutil
 import pytest
 from conftest import Project
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.exhaustive]
 RAW = "data/raw/requests.jsonl"
 COUNTS, MODEL, SCORES = "data/counts.json", "models/small.joblib", "reports/scores.json"
 
