@@ -72,6 +72,8 @@ def share(name: str) -> float:
 
 def check_labels(part: str, found: list[str], data: dict, fix: str) -> None:
     """Refuse a part in which a label is missing: nothing could be learned or measured of it."""
+    if not found:
+        raise Refused(f"{data['file']}: there are no {part}; {fix}")
     lacking = [label for label in data["labels"] if label not in {*found}]
     if lacking:
         told = f"the {part} lack the label {', '.join(map(shown, lacking))}"[:200]

@@ -315,10 +315,8 @@ def steps(root: Path, arguments: argparse.Namespace) -> Iterator[str]:
     model_path(root, commit, model)
     tag = f"{model}@v{version}"
     known = released(root, model)
-    store = Store(root)
-    check_remote(store)
-    check_can_tag(root, f"{tag}.trial" if version in known else tag, commit)
-    if arguments.stage and version in known:
+    assigned = bool(arguments.stage) and version in known
+    if assigned:
         git.commits(root, tag)
         check_tag(root, tag)
         if git.git(root, "cat-file", "-t", f"refs/tags/{tag}").strip() != "tag":
@@ -327,6 +325,10 @@ def steps(root: Path, arguments: argparse.Namespace) -> Iterator[str]:
         commit = known[version]
     else:
         check_version(root, model, version, known, commit)
+    store = Store(root)
+    check_remote(store)
+    check_can_tag(root, f"{tag}.trial" if version in known else tag, commit)
+    if not assigned:
         check_clean(root)
         yield "the tree is clean, and dvc.lock describes it"
     # A tag that was made by hand says nothing of a rebuild.
