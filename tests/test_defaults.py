@@ -73,7 +73,7 @@ def compare(project, rows: list[dict], **sections) -> tuple[dict, dict]:
         done = project.run("exact", "run", "python", "-m", f"altruism.{stage}")
         assert done.stderr == ""
         assert (
-            stage != "train" or done.stdout.startswith("train: ") and "\n" not in done.stdout[:-1]
+            stage != "train" or done.stdout.startswith("train: ") and done.stdout.count("\n") == 2
         )
     script = ("exact", "run", "python", "-c", YARDSTICK + PLAIN, json.dumps(values["data"]["text"]))
     return json.loads(project.read("reports/metrics.json")), json.loads(project.run(*script).stdout)
