@@ -9,7 +9,7 @@ import subprocess
 import pytest
 from conftest import Project
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.exhaustive]
 MODEL, RAW = "models/model.joblib", "data/raw/requests.jsonl"
 V1, V2, V3 = (f"altruism@v{number}.0.0" for number in (1, 2, 3))
 HOSTILE = "<script>document.title = 'ran'</script><img src=x onerror=alert(1)> & \033[31m"
