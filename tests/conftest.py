@@ -18,7 +18,10 @@ OBSCURE = """a b 'ü' "&" $x; 日本 #%,=@~ (1) [2] \\*?`id`<|>!^+"""
 @pytest.fixture(autouse=True, scope="session")
 def neutral_environment():
     """A git identity of the tests' own, and nothing of the caller's that names another project."""
-    for name in ("VIRTUAL_ENV", "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
+    git = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
+    # Under `make test`, a project's own make would be told that it is the make of a make.
+    make = ("MAKELEVEL", "MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES")
+    for name in ("VIRTUAL_ENV", *git, *make):
         os.environ.pop(name, None)
     for role in ("AUTHOR", "COMMITTER"):
         os.environ[f"GIT_{role}_NAME"] = "Test"
