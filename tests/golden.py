@@ -1,8 +1,7 @@
 """The default project as users get it, committed so that a reviewer sees each change of it.
 
-`tests/golden/altruism` holds every file but the locks and the sample, which lie in the template as
-they are; `tests/golden/files.txt` lists all of them with their mode and hash. Run this file to
-renew both.
+`tests/golden/files.txt` lists every file with its mode and hash. `tests/golden/altruism` holds those
+that are really rendered; the others lie byte for byte in the template. Run this file to renew both.
 """
 
 import hashlib
@@ -10,10 +9,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from bake import bake
+from bake import PROJECT, ROOT, bake
 
 GOLDEN = Path(__file__).parent / "golden"
-VERBATIM = (".lock", ".jsonl")
 
 
 def rendered(folder: Path) -> Path:
@@ -31,13 +29,27 @@ def listing(root: Path) -> str:
     )
 
 
+def changed_by_rendering(root: Path) -> dict[str, bytes]:
+    """The files of the project at `root` that are not the template's own, byte for byte."""
+    texts = (path for path in (ROOT / PROJECT).rglob("*") if path.is_file())
+    verbatim = {path.read_bytes() for path in texts}
+    contents = {
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for path in root.rglob("*")
+        if path.is_file()
+    }
+    return {name: content for name, content in contents.items() if content not in verbatim}
+
+
 def renew() -> None:
-    """Write the golden tree and listing anew."""
+    """Write the golden tree and listing again."""
     with tempfile.TemporaryDirectory() as folder:
         root = rendered(Path(folder))
         shutil.rmtree(GOLDEN / root.name, ignore_errors=True)
-        verbatim = shutil.ignore_patterns(*(f"*{ending}" for ending in VERBATIM))
-        shutil.copytree(root, GOLDEN / root.name, ignore=verbatim)
+        for name, content in changed_by_rendering(root).items():
+            path = GOLDEN / root.name / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
         (GOLDEN / "files.txt").write_text(listing(root), encoding="utf-8", newline="\n")
 
 

@@ -1,1 +1,0 @@
-"""The project's own code: four stages, each a module run by DVC, and a predictor."""

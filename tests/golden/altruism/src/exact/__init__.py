@@ -1,1 +1,0 @@
-"""The machinery that keeps a commit's model exact; the project's code is the other package."""
