@@ -35,25 +35,32 @@ sample: env  ## draw the bundled sample again
 benchmark: env  ## measure the times of benchmarks/README.md
 	python benchmarks/run.py
 
+wheel: env  ## put the tool, built from src/, into the template (the last thing before work lands)
+	python tools/wheel.py "{{cookiecutter.project_slug}}"
+	python tests/golden.py
+
 locks: env  ## pin the newest versions, for the template and for the projects that it makes
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-	    --no-annotate --upgrade pyproject.toml -o requirements.lock
+	    --no-annotate --upgrade --group dev pyproject.toml -o requirements.lock
 	sh tools/locks.sh
 
 env: .venv/.made
 
-.venv/.made: requirements.lock
+UV_LOCK := "{{cookiecutter.project_slug}}/requirements-uv.lock"
+.venv/.made: requirements.lock pyproject.toml
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	    echo "make: python3 is older than 3.11; put a newer one first on PATH" >&2; exit 1; }
 	@echo "env: making .venv from requirements.lock"
 	@rm -rf .venv
 	@python3 -m venv .venv
-	@.venv/bin/pip install --no-user --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@.venv/bin/pip install --no-user --quiet --disable-pip-version-check --require-hashes -r $(UV_LOCK)
+	@.venv/bin/uv pip sync --quiet --python .venv --require-hashes requirements.lock
+	@.venv/bin/uv pip install --quiet --python .venv --no-deps --no-build-isolation --offline --editable .
 	@touch $@
 
 # An environment whose Python is gone proves nothing.
-ifneq (whole,$(shell .venv/bin/python -I -c 'import cookiecutter, pytest, uv, xdist; print("whole")' 2>&1))
+ifneq (whole,$(shell .venv/bin/python -I -c 'import cookiecutter, exact_model, pytest, uv, xdist; print("whole")' 2>&1))
 .PHONY: .venv/.made
 endif
 
-.PHONY: help demo test test-all fast lint golden sample benchmark locks env
+.PHONY: help demo test test-all fast lint golden sample benchmark wheel locks env

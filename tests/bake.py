@@ -7,6 +7,7 @@ import tempfile
 from fnmatch import fnmatch
 from pathlib import Path
 
+import wheel
 from cookiecutter.main import cookiecutter
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -40,7 +41,16 @@ def copy_template(target):
 
 @functools.cache
 def template():
-    return copy_template(Path(scratch().name) / "template")
+    """The template with the wheel of today's src/exact_model; the committed one is renewed last."""
+    folder = copy_template(Path(scratch().name) / "template")
+    wheel.vendor(*wheel.build(), folder / PROJECT)
+    return folder
+
+
+@functools.cache
+def committed_template():
+    """The template as it is committed, with its wheel."""
+    return copy_template(Path(scratch().name) / "committed")
 
 
 def user_config(folder, default_context=None):
@@ -60,10 +70,10 @@ def home():
     return Path(scratch().name) / "home"
 
 
-def bake(output_dir, replay=None, accept_hooks=True, **answers):
+def bake(output_dir, replay=None, accept_hooks=True, source=None, **answers):
     """Generate one project with these answers and defaults elsewhere; return its folder."""
     project = cookiecutter(
-        str(template()),
+        str(source or template()),
         no_input=replay is None,
         extra_context=answers if replay is None else None,
         replay=replay,

@@ -9,14 +9,14 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from bake import PROJECT, ROOT, bake
+from bake import PROJECT, ROOT, bake, committed_template
 
 GOLDEN = Path(__file__).parent / "golden"
 
 
 def rendered(folder: Path) -> Path:
     """The default project, without git, in `folder`."""
-    return bake(folder, accept_hooks=False)
+    return bake(folder, accept_hooks=False, source=committed_template())
 
 
 def listing(root: Path) -> str:

@@ -1,1 +1,1 @@
-"""The machinery that keeps a commit's model exact; the project's code is the other package."""
+"""What decides the bytes of this project's files: how its commands are run and how they write."""

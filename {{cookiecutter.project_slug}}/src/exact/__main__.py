@@ -1,7 +1,9 @@
-"""`python -m exact` is `exact`, where no script of that name is installed."""
+"""`python -m exact run CMD...` is `exact run CMD...`, where the tool is not installed."""
 
 import sys
 
-from exact.cli import main
+from exact.run import main
 
-sys.exit(main())
+if sys.argv[1:2] != ["run"]:
+    sys.exit("usage: python -m exact run CMD...")
+sys.exit(main(sys.argv[2:]))

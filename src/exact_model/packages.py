@@ -1,0 +1,78 @@
+"""What is installed in an environment, and what the locks of a project say should be."""
+
+import os
+import re
+import site
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from packaging.markers import Marker
+from packaging.utils import canonicalize_name
+
+from exact_model.errors import Refused, WrongEnvironment
+
+# Differences named in one message.
+MOST_TOLD = 8
+LOCKED = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)(?: *; *([^\\\n]+?))? *\\?$", re.MULTILINE)
+
+
+def project_root(start: Path) -> Path:
+    """The nearest folder at or above `start` that holds dvc.yaml and requirements.lock."""
+    for folder in (start, *start.parents):
+        if (folder / "dvc.yaml").is_file() and (folder / "requirements.lock").is_file():
+            return folder
+    raise Refused(f"{start} is in no project (no dvc.yaml and requirements.lock here or above)")
+
+
+def installed(folders: Sequence[str]) -> dict[str, str]:
+    """Name (normalized) to version of every distribution in the site-packages `folders`.
+
+    The names of the .dist-info folders are the standard's own record of both, and listing them is
+    ten times faster than importing importlib.metadata.
+    """
+    versions = {}
+    for folder in filter(os.path.isdir, folders):
+        for entry in os.listdir(folder):
+            if entry.endswith(".dist-info"):
+                name, _, version = entry.removesuffix(".dist-info").partition("-")
+                versions[canonicalize_name(name)] = version
+    return versions
+
+
+def locked(text: str) -> Iterator[tuple[str, str, str]]:
+    """Normalized name, version and marker of each package that the text of a lock pins."""
+    for name, version, marker in LOCKED.findall(text):
+        yield canonicalize_name(name), version, marker
+
+
+def differences(root: Path, locks: Sequence[str]) -> list[str]:
+    """What in this environment is not as .python-version and the `locks` of `root` say."""
+    versions = installed(site.getsitepackages())
+    wanted = (root / ".python-version").read_text(encoding="utf-8").strip()
+    running = "{}.{}".format(*sys.version_info)
+    found = []
+    if running != ".".join(wanted.split(".")[:2]):
+        found.append(f"Python is {running} but .python-version names {wanted}")
+    for lock in locks:
+        for name, version, marker in locked((root / lock).read_text(encoding="utf-8")):
+            have = versions.get(name)
+            if have != version and (not marker or Marker(marker).evaluate()):
+                state = f"is {have}" if have else "is not installed"
+                found.append(f"{name} {state} but {lock} names {version}")
+    known = {
+        name
+        for lock in root.glob("requirements*.lock")
+        for name, _, _ in locked(lock.read_text(encoding="utf-8"))
+    }
+    return found + [
+        f"{name} {versions[name]} is installed but no lock names it"
+        for name in sorted({*versions} - known)
+    ]
+
+
+def refuse(found: list[str]) -> None:
+    """Refuse this environment when anything is in the list of what is wrong with it."""
+    if found:
+        more = [f"and {len(found) - MOST_TOLD} more"] if len(found) > MOST_TOLD else []
+        raise WrongEnvironment("; ".join([*found[:MOST_TOLD], *more, "run `make env`"]))

@@ -1,0 +1,113 @@
+"""`exact push`: copy to the DVC remote what the commits name that no git remote has yet.
+
+`dvc push` copies what the working tree names, and with --all-commits it may copy to another place
+than the configured one: of an older commit it takes a relative address from the root of the disk.
+The exit status is 0 when the remote has it all, and 1 when something is neither here nor there.
+"""
+
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from exact_model import git, history, judge, setup
+from exact_model.objects import NO_REMOTE, Store, md5_of
+from exact_model.rebuild import parsed
+from exact_model.errors import Refused
+from exact_model.packages import project_root
+from exact_model.show import SHORT, plain, refusal
+
+# Files named in one message.
+MOST_TOLD = 3
+Named = tuple[str, str, str, str | None]
+
+
+def recorded(root: Path, *which: str) -> list[str]:
+    """Those of the commits `which` whose records differ from their parents', oldest first."""
+    words = ["rev-list", "--reverse", "--full-history", *which, "--", *history.RECORDS]
+    return git.git(root, *words).split()
+
+
+def named(root: Path, commits: list[str]) -> Iterator[Named]:
+    """Commit, path, md5 and remote of each object that a clone would need.
+
+    What git holds it has from there, and what is declared `push: false` is nobody else's.
+    """
+    inside = git.prefix(root)
+    locks = history.contents(root, [f"{commit}:{inside}{history.LOCK}" for commit in commits])
+    for commit, (_, lock) in zip(commits, locks, strict=True):
+        words = ["ls-tree", "-r", "-z", "--name-only", "--full-tree", commit, inside or "."]
+        held = {path.removeprefix(inside) for path in git.git(root, *words).split("\0")}
+        told = history.settings(parsed(git.content(root, commit, "dvc.yaml", inside) or b""))
+        for path, out in history.tracked(root, commit, inside):
+            if out.get("push") is not False and judge.MD5.fullmatch(str(out.get("md5"))):
+                yield commit, path, out["md5"], out.get("remote")
+        for path, md5 in history.locked_outputs(lock):
+            own = told.get(path, {})
+            in_git = path in held or any(name.startswith(path + "/") for name in held)
+            if own.get("push") is not False and not in_git:
+                yield commit, path, md5, own.get("remote")
+
+
+def absent(root: Path, store: Store, commits: Iterable[str]) -> list[Named]:
+    """What the commits name and the DVC remote lacks, each object once, by the oldest commit."""
+    wanted: dict[tuple[str | None, str], Named] = {}
+    for one in named(root, list(commits)):
+        wanted.setdefault((one[3], one[2]), one)
+    found = []
+    for remote in dict.fromkeys(remote for remote, _ in wanted):
+        odb = store.remote(remote)
+        if odb is None:
+            raise Refused(NO_REMOTE)
+        md5s = [md5 for other, md5 in wanted if other == remote]
+        there = set(odb.oids_exist(md5s))
+        found += [wanted[remote, md5] for md5 in md5s if md5 not in there]
+    return found
+
+
+def check_cache(root: Path, store: Store) -> None:
+    """Repair what is damaged in the cache from the working tree: DVC would push it as it is.
+
+    Refused where the working tree does not have the right bytes either.
+    """
+    # It imports this module.
+    from exact_model.pull import set_aside, wanted
+
+    for one in wanted(store):
+        if store.state(store.cache, one.md5, len) != "damaged":
+            continue
+        if not one.path.is_file() or md5_of(one.path) != one.md5:
+            told = f"{one.path.relative_to(root)} ({one.md5}) is damaged in the cache"
+            raise Refused(f"{told}; `make pull` takes it from the remote again")
+        set_aside(root, store, one)
+        store.keep(one.path, one.md5)
+
+
+def main(words: list[str]) -> int:
+    """Copy what is missing on the remote, each object hashed on the way.
+
+    With `--check`, which `make push` calls before DVC copies, only hash what the cache holds.
+    """
+    if words not in ([], ["--check"]):
+        print("usage: exact push [--check]", file=sys.stderr)
+        return 2
+    try:
+        root = project_root(Path.cwd()).resolve()
+        setup.hide_stores(root)
+        store = Store(root)
+        if words:
+            check_cache(root, store)
+            return 0
+        lost = absent(root, store, recorded(root, "HEAD", "--not", "--remotes"))
+        states = [store.push(md5, remote) for _, _, md5, remote in lost]
+    except (Refused, OSError) as error:
+        print(refusal(error), file=sys.stderr)
+        return 1
+    copied = states.count("intact")
+    if copied:
+        print(f"{copied} files of older commits copied too")
+    gone = [(*one, state) for one, state in zip(lost, states, strict=True) if state != "intact"]
+    for commit, path, md5, _, state in gone[:MOST_TOLD]:
+        told = f"{path} of {commit[:SHORT]} ({md5}) is not on the remote, and {state} in the cache"
+        told += f"; make it again: `git checkout {commit[:SHORT]} && make && make push`"
+        print(f"exact: {plain(told)}", file=sys.stderr)
+    return int(bool(gone))

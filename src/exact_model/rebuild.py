@@ -1,0 +1,166 @@
+"""Make a commit's outputs again: a clean tree, its inputs, its environment, all its stages.
+
+Everything is made below `.dvc/tmp/exact` of the project, which git and DVC ignore, so the working
+tree is never touched and the inputs are copied within one file system.
+"""
+
+import os
+import re
+import shutil
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from exact_model.container import Container
+from exact_model.environment import surroundings
+from exact_model.objects import Store
+from exact_model.processes import call
+from exact_model.errors import Refused
+
+BEHIND = "dvc.lock does not describe this commit"
+FROZEN = re.compile(r"^(\s+frozen:\s*)true\b", re.MULTILINE)
+RUNNING = re.compile(r"Running stage '(?:.*:)?([^']+)'")
+
+
+def outputs(stage: dict) -> dict[str, str]:
+    """Path to recorded md5 of what a stage of a dvc.lock has made."""
+    return {out["path"]: out.get("md5", "") for out in stage.get("outs", [])}
+
+
+def parsed(text: bytes):
+    """The content of a YAML file; None where it is none."""
+    try:
+        return YAML(typ="safe").load(text)
+    except (YAMLError, UnicodeDecodeError, ValueError, RecursionError):
+        return None
+
+
+def stages_of(lock: bytes | None) -> dict[str, dict]:
+    """The stages that a dvc.lock records, empty where it is missing or broken."""
+    content = parsed(lock or b"")
+    stages = content.get("stages") if isinstance(content, dict) else None
+    return {str(name): stage for name, stage in stages.items()} if isinstance(stages, dict) else {}
+
+
+def overlap(one: str, other: str) -> bool:
+    """Whether one of two paths is the other, or lies in it."""
+    return one == other or one.startswith(other + "/") or other.startswith(one + "/")
+
+
+def tracked(tree: Path) -> Iterator[tuple[Path, str, dict]]:
+    """Each .dvc file of `tree`, with the path of an output of it from there, and its record."""
+    for file in sorted(tree.rglob("*.dvc")):
+        if file.is_file() and ".dvc" not in file.relative_to(tree).parts[:-1]:
+            content = parsed(file.read_bytes()) or {}
+            folder = file.parent / content.get("wdir", ".")
+            for out in content.get("outs", []):
+                yield file, os.path.relpath(folder / out["path"], tree), out
+
+
+def inside(tree: Path, path: str) -> Path:
+    """The place of `path` in `tree`; Refused when it lies elsewhere, be it by way of a link."""
+    place = tree / path
+    if not (place.parent.resolve() / place.name).is_relative_to(tree.resolve()):
+        raise Refused(f"{path} lies outside of the project, where nothing is rebuilt")
+    return place
+
+
+def prepare(tree: Path, stages: dict[str, dict], store: Store) -> set[str]:
+    """Put the raw inputs of `stages` into `tree` and take away all that is to be made again.
+
+    Returns the names of the inputs' files.
+    """
+    names = set()
+    made = [inside(tree, path) for stage in stages.values() for path in outputs(stage)]
+    needed = {dep["path"] for stage in stages.values() for dep in stage.get("deps", [])}
+    for file, path, out in list(tracked(tree)):
+        if any(overlap(path, dep) for dep in needed):
+            try:
+                place = inside(tree, path)
+                # It may be a link, which would be written through.
+                remove(place)
+                store.fetch(out["md5"], place, out.get("remote"))
+            except Refused as refusal:
+                raise Refused(f"{path} cannot be had: {refusal}") from refusal
+            there = tree / path
+            names |= {file.relative_to(tree).as_posix() for file in (there, *there.rglob("*"))}
+            # DVC would import it anew when it is told to run everything.
+            file.unlink(missing_ok=True)
+    for path in made:
+        remove(path)
+    (tree / "dvc.lock").unlink(missing_ok=True)
+    # DVC would not run a frozen stage, whatever it is told to force.
+    pipeline = (tree / "dvc.yaml").read_text(encoding="utf-8")
+    (tree / "dvc.yaml").write_text(FROZEN.sub(r"\1false", pipeline), encoding="utf-8")
+    (tree / ".dvc").mkdir(exist_ok=True)
+    # There is no git here, and a cache of its own keeps what is made out of the project's.
+    (tree / ".dvc/config.local").write_text(
+        "[core]\n    no_scm = true\n    autostage = false\n[cache]\n    dir = cache\n"
+    )
+    return names
+
+
+def remove(path: Path) -> None:
+    """Remove a file or folder, if there is one."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+# -- the stages
+
+
+@dataclass
+class Made:
+    """What came of running stages: their records, the seconds of each, and how they failed."""
+
+    stages: dict[str, dict]
+    seconds: dict[str, float] = field(default_factory=dict)
+    # Its end, for a stage may print for days.
+    output: deque[str] = field(default_factory=lambda: deque(maxlen=1000))
+    status: int = 0
+
+
+def reproduce(
+    tree: Path,
+    environment: Path | Container,
+    heard: Callable[[str], None],
+    targets: tuple[str, ...] = (),
+    before: tuple[str, ...] = (),
+    **environ: str,
+) -> Made:
+    """Run all stages of `tree`, or only `targets`, forced; nothing that was made before is used.
+
+    `heard` gets the name of each stage that begins. `before` are words in front of the command.
+    """
+    made = Made({})
+    begun = [("", time.monotonic())]
+
+    def line(text: str) -> None:
+        made.output.append(text)
+        if found := RUNNING.search(text):
+            begun.append((found[1], time.monotonic()))
+            heard(found[1])
+
+    options = ["--force", "--no-run-cache", "--no-commit"]
+    if targets:
+        options += ["--single-item", *targets]
+    command = ["-P", "-m", "dvc", "repro", *options]
+    if isinstance(environment, Container):
+        made.status = environment.call(["python", *command], tree, line, **environ)
+    else:
+        environ = {**surroundings(tree, environment), **environ}
+        Path(environ["HOME"]).mkdir(exist_ok=True)
+        words = [*before, environment / "bin/python", *command]
+        made.status = call(words, tree, environ, line)
+    ends = [start for _, start in begun[2:]] + [time.monotonic()]
+    made.seconds = {name: end - start for (name, start), end in zip(begun[1:], ends, strict=False)}
+    lock = tree / "dvc.lock"
+    made.stages = stages_of(lock.read_bytes() if lock.exists() else None)
+    return made

@@ -1,0 +1,442 @@
+"""`exact vary [NAME...]`: rebuild HEAD with something else changed each time, and compare.
+
+First with as many variations at once as go together: where that gives the same bytes, none of them
+matters. Else with nothing changed, and then one after the other, to name those that changed an
+output. The exit status is 0 when nothing differs, 1 when something does, 2 when it could not run.
+"""
+
+import argparse
+import contextlib
+import glob
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from exact_model import differ, git, judge, rebuild
+from exact_model.environment import kept_environment, surroundings
+from exact_model.objects import Store
+from exact_model.processes import ROOM, stop_cleanly, workplace
+from exact_model.errors import Refused
+from exact_model.packages import project_root
+from exact_model.show import Progress, plain, refusal
+
+SHELL = ("sh", "-c")
+# What `exact run` of a project sets (PINS of its src/exact/run.py) of the variables varied here.
+USUAL = {
+    "PYTHONHASHSEED": "0",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "LC_ALL": "C.UTF-8",
+    "TZ": "UTC",
+}
+STRANGER = "12345"
+# Until `exact vary` is gone, however it ends.
+SPIN = 'while kill -0 "$PPID"; do :; done'
+# Tells the names of libfaketime's files in shared memory, and ends when `exact vary` does.
+HOLD = "import os, sys; print(os.getenv('FAKETIME_SHARED', ''), flush=True); sys.stdin.read()"
+
+
+@dataclass(frozen=True)
+class Variation:
+    """What is changed around a rebuild: words in front of its command, variables, its folder."""
+
+    name: str
+    what: str
+    before: tuple[str, ...] = ()
+    environ: dict[str, str] = field(default_factory=dict)
+    # Below the place of the rebuild, or in another file system.
+    folder: str = ""
+    load: bool = False
+    # A variation that would undo this one in the same build.
+    unlike: str = ""
+
+
+def variations() -> list[Variation]:
+    """All that this machine may be able to do; `obstacle` tells whether it is."""
+    one_core = str(min(os.sched_getaffinity(0)))
+    two = {f"{name}_NUM_THREADS": "2" for name in ("OMP", "OPENBLAS", "MKL")}
+    simd = {"NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4"}
+    simd["GLIBC_TUNABLES"] = "glibc.cpu.hwcaps=-AVX2,-FMA,-FMA4,-AVX512F"
+    # Not in the letters of the caller's locale, which may have others.
+    deeper = os.fsdecode("a longer/and/deeper/földer".encode())
+    fixed = ("setarch", "--addr-no-randomize")
+    stranger = ("unshare", "--user", f"--map-user={STRANGER}")
+    own = ("--map-root-user",) if os.getuid() == 0 else ("--map-current-user", "--keep-caps")
+    uts = ("unshare", "--user", *own, "--uts", *SHELL, 'hostname varied && exec "$@"')
+    return [
+        Variation("hash-seed", "PYTHONHASHSEED=12345", environ={"PYTHONHASHSEED": "12345"}),
+        Variation("threads", "two threads asked for by the caller", environ=two, unlike="cores"),
+        Variation("cores", "one core", ("taskset", "--cpu-list", one_core)),
+        Variation("time-zone", "Asia/Kathmandu", environ={"TZ": "Asia/Kathmandu"}),
+        Variation("day", "the clock a day ahead", environ=clock("+1d")),
+        Variation("year", "the clock a year ahead", environ=clock("+400d")),
+        Variation("locale", other_locale(), environ={"LC_ALL": other_locale(), "LANGUAGE": "et"}),
+        Variation("umask", "077", (*SHELL, 'umask 077; exec "$@"', "sh")),
+        Variation("home", "an empty folder", environ={"HOME": "{place}/home"}),
+        Variation("host-name", "varied", (*uts, "sh")),
+        # Inside of the one before, which needs another id.
+        Variation("user", f"uid {STRANGER}, without a name", stranger),
+        Variation("path", "a longer and deeper folder", folder=deeper),
+        Variation("environment", "100 kB more of it", environ={"VARIED": "x" * 100_000}),
+        Variation("file-order", "folders filled backwards, in memory", folder="/dev/shm"),
+        Variation("aslr", "memory addresses not randomized", fixed, unlike="kernel"),
+        Variation("blas", "another kernel asked for", environ={"OPENBLAS_CORETYPE": "Nehalem"}),
+        Variation("simd", "AVX2, FMA and AVX-512 masked", environ=simd),
+        Variation("load", "the other cores busy", load=True),
+        Variation("kernel", "personality of Linux 2.6", ("setarch", "--uname-2.6")),
+    ]
+
+
+def clock(offset: str) -> dict[str, str]:
+    """The variables that let programs see another time; none where there is no libfaketime."""
+    found = glob.glob("/usr/lib*/faketime/libfaketimeMT.so.1")
+    found += glob.glob("/usr/lib*/*/faketime/libfaketimeMT.so.1")
+    ours = {"FAKETIME": offset, "NO_FAKE_STAT": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+    return {"LD_PRELOAD": found[0], **ours} if found else {}
+
+
+def other_locale() -> str:
+    """A locale of this machine with other letters and number signs than English, if it has one."""
+    try:
+        done = subprocess.run(["locale", "-a"], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return "POSIX"
+    known = [name for name in done.stdout.split() if name.startswith(("et_EE", "tr_TR", "de_DE"))]
+    return known[0] if known else "POSIX"
+
+
+def obstacle(variation: Variation, root: Path) -> str | None:
+    """Why this machine cannot make the variation; None when it can."""
+    if variation.name in ("day", "year") and not variation.environ:
+        return "there is no libfaketime (Debian's package faketime)"
+    if variation.name == "time-zone" and not Path("/usr/share/zoneinfo", variation.what).exists():
+        return "there are no time zones (Debian's package tzdata)"
+    if (variation.load or variation.name == "cores") and len(os.sched_getaffinity(0)) < 2:
+        return "there is one core only"
+    if variation.folder.startswith("/"):
+        return same_order(root / ROOM, variation.folder)
+    if variation.before:
+        try:
+            command = [*variation.before, "true"]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+        except FileNotFoundError:
+            return f"there is no command {variation.before[0]!r}"
+        if done.returncode:
+            return done.stderr.strip().partition("\n")[0] or "its command fails"
+    return None
+
+
+def same_order(usual: Path, folder: str) -> str | None:
+    """Why folders are not listed in another order in `folder` than in the `usual` one."""
+    listed = []
+    usual.mkdir(parents=True, exist_ok=True)
+    try:
+        for place, names in ((usual, range(16)), (folder, range(15, -1, -1))):
+            with tempfile.TemporaryDirectory(dir=place, prefix="exact-") as made:
+                for name in names:
+                    Path(made, f"{name:x}").touch()
+                listed.append(os.listdir(made))
+    except OSError as error:
+        return f"{folder} cannot be written to ({error.strerror})"
+    return f"folders are listed in the same order in {folder}" if listed[0] == listed[1] else None
+
+
+@dataclass
+class Built:
+    """The tree that was made under some variations, and the records of its stages."""
+
+    tree: Path
+    made: rebuild.Made
+
+    def md5s(self) -> dict[str, str]:
+        found = map(rebuild.outputs, self.made.stages.values())
+        return {path: md5 for outs in found for path, md5 in outs.items()}
+
+
+class Builder:
+    """Rebuilds one commit, under variations, as often as asked; used as a context it cleans up.
+
+    All in one place, one after the other, so that only what varies the path makes another one.
+    """
+
+    def __init__(self, root: Path, commit: str, heard):
+        self.root, self.commit, self.heard = root, commit, heard
+        self.store = Store(root)
+        self.stack = contextlib.ExitStack()
+
+    def __enter__(self):
+        self.place = self.stack.enter_context(workplace(self.root))
+        return self
+
+    def __exit__(self, *error):
+        self.stack.close()
+
+    @contextlib.contextmanager
+    def build(self, *chosen: Variation) -> Iterator[Built]:
+        """Rebuild with all that `chosen` say; Refused when a stage fails. Removed at the end."""
+        with contextlib.ExitStack() as stack:
+            place = self.place / "now"
+            place.mkdir()
+            stack.callback(rebuild.remove, place)
+            folder = place
+            for root in [one.folder for one in chosen if one.folder.startswith("/")]:
+                made = tempfile.TemporaryDirectory(dir=root, prefix="exact-")
+                folder = Path(stack.enter_context(made))
+            for below in [one.folder for one in chosen if not one.folder.startswith("/")]:
+                folder = folder / below
+            yield self.built(place, folder, chosen)
+
+    def usual(self) -> Built:
+        """Rebuild with nothing varied, and keep that until the end."""
+        with self.build() as built:
+            kept = self.place / "usual"
+            return Built(built.tree.parent.rename(kept) / built.tree.name, built.made)
+
+    def built(self, place: Path, folder: Path, chosen: tuple[Variation, ...]) -> Built:
+        """What `build` gives, in a tree below `folder`."""
+        tree, stages, _ = judge.ready(self.root, self.commit, folder, self.store)
+        made = self.run(tree, place, chosen)
+        problem = judge.failure(stages, made)
+        if problem:
+            raise Refused(problem)
+        return Built(tree, made)
+
+    def run(self, tree: Path, place: Path, chosen: tuple[Variation, ...]) -> rebuild.Made:
+        """Run the stages in `tree` under the variations."""
+        environment = kept_environment(self.root, tree, self.heard)
+        varied = {
+            name: value.replace("{place}", str(place))
+            for variation in chosen
+            for name, value in variation.environ.items()
+        }
+        with busy(any(variation.load for variation in chosen)), shared(varied):
+            # Not beside the tree, which the path would move.
+            environ = {"HOME": str(self.place / "home"), **usual_values(), **varied}
+            if "LD_PRELOAD" in environ:
+                first = str(past_the_pins(place, environment, environ))
+                usual = surroundings(tree, environment)["PATH"]
+                environ["PATH"] = os.pathsep.join([first, usual])
+            before = tuple(word for variation in chosen for word in variation.before)
+            return rebuild.reproduce(tree, environment, self.heard, before=before, **environ)
+
+
+def usual_values() -> dict[str, str]:
+    """What the variables that are varied and pinned are where they are not varied.
+
+    So that a caller who has set one of them, or left it to chance, does not hide what it changes.
+    """
+    varied = {name for one in variations() for name in one.environ}
+    return {name: USUAL[name] for name in varied & USUAL.keys()}
+
+
+def past_the_pins(place: Path, environment: Path, environ: dict[str, str]) -> Path:
+    """A folder with an `exact` whose `run` lets the clock through, which it would drop."""
+    folder = place / "bin"
+    folder.mkdir()
+    kept = [f"{name}={value}" for name, value in environ.items() if "FAKE" in name or "LD_" in name]
+    real = shlex.quote(str(environment / "bin/exact"))
+    again = f'[ "$1" = run ] && shift && exec {real} run env {shlex.join(kept)} "$@"'
+    (folder / "exact").write_bytes(os.fsencode(f'#!/bin/sh\n{again}\nexec {real} "$@"\n'))
+    (folder / "exact").chmod(0o755)
+    return folder
+
+
+@contextlib.contextmanager
+def busy(wanted: bool) -> Iterator[None]:
+    """Keep all cores but one busy while inside."""
+    count = len(os.sched_getaffinity(0)) - 1 if wanted else 0
+    # Who reads what this process prints must not wait for them.
+    quiet = {stream: subprocess.DEVNULL for stream in ("stdin", "stdout", "stderr")}
+    with contextlib.ExitStack() as stack:
+        for _ in range(count):
+            spinning = subprocess.Popen([*SHELL, SPIN], start_new_session=True, **quiet)
+            stack.callback(spinning.wait)
+            stack.callback(spinning.kill)
+        yield
+
+
+@contextlib.contextmanager
+def shared(environ: dict[str, str]) -> Iterator[None]:
+    """Let all programs under libfaketime use the files of one that ends in peace.
+
+    Each would have its own otherwise, and leave them when it is killed or becomes another program.
+    """
+    if "FAKETIME" not in environ:
+        yield
+        return
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    command, above = [sys.executable, "-ISc", HOLD], {**os.environ, **environ}
+    with subprocess.Popen(command, env=above, start_new_session=True, **pipes) as holder:
+        if names := holder.stdout.readline().strip():
+            environ["FAKETIME_SHARED"] = names
+        yield
+
+
+# -- which of them matter
+
+
+@dataclass
+class Finding:
+    """The verdict on one variation, and the outputs that it changed."""
+
+    name: str
+    what: str
+    verdict: str
+    outputs: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def differing(builder: Builder, usual: Built, *chosen: Variation) -> Finding:
+    """Build under the variations `chosen` and compare with what was made without."""
+    names = " + ".join(variation.name for variation in chosen) or "nothing"
+    what = "; ".join(variation.what for variation in chosen) or "the same again"
+    builder.heard(names if len(chosen) < 2 else f"{len(chosen)} variations at once")
+    try:
+        with builder.build(*chosen) as built:
+            before, after = usual.md5s(), built.md5s()
+            changed = [path for path in before if after.get(path) != before[path]]
+            if not changed:
+                return Finding(names, what, judge.IDENTICAL)
+            told = differ.describe(usual.tree / changed[0], built.tree / changed[0])
+            return Finding(
+                names, what, judge.DIFFERS, changed, [f"{changed[0]}: {'; '.join(told)}"]
+            )
+    except Refused as refusal:
+        return Finding(names, what, judge.DIFFERS, notes=[str(refusal)])
+    except OSError as error:
+        return Finding(names, what, judge.COULD_NOT_RUN, notes=[str(error)])
+
+
+def findings(builder: Builder, chosen: list[Variation]) -> Iterator[Finding]:
+    """The verdict on each variation, built one by one only where all at once differ."""
+    builder.heard("a first build")
+    usual = builder.usual()
+    possible = []
+    for variation in chosen:
+        reason = obstacle(variation, builder.root) or no_room(variation, usual.tree)
+        if reason:
+            yield Finding(variation.name, variation.what, judge.COULD_NOT_RUN, notes=[reason])
+        else:
+            possible.append(variation)
+    together = [differing(builder, usual, *some) for some in rounds(possible)]
+    if all(finding.verdict == judge.IDENTICAL for finding in together):
+        yield from (Finding(one.name, one.what, judge.IDENTICAL) for one in possible)
+        return
+    again = differing(builder, usual)
+    if again.verdict == judge.DIFFERS:
+        again.notes.append("it makes other bytes each time: the time, or chance without a seed?")
+        yield again
+        return
+    found = [differing(builder, usual, variation) for variation in possible]
+    order = [one for one in found if one.name == "file-order" and one.outputs]
+    for one in order:
+        # Which needs another folder, so that what depends on the path differs there as well.
+        moved = [other for other in found if other.name == "path"]
+        but_for_the_path(one, moved or [differing(builder, usual, *chosen_of(["path"]))])
+    yield from found
+    if not order and all(finding.verdict == judge.IDENTICAL for finding in found):
+        yield from together
+
+
+def no_room(variation: Variation, tree: Path) -> str | None:
+    """Why a build as large as `tree` does not fit where the variation wants it, if so."""
+    if not variation.folder.startswith("/"):
+        return None
+    needed = sum(file.lstat().st_size for file in tree.rglob("*"))
+    free = shutil.disk_usage(variation.folder).free
+    return None if 2 * needed < free else f"{variation.folder} has too little room ({free} bytes)"
+
+
+def but_for_the_path(order: Finding, moved: list[Finding]) -> None:
+    """Take from `order` the outputs that differ in any other folder."""
+    elsewhere = {path for one in moved for path in one.outputs}
+    order.outputs = [path for path in order.outputs if path not in elsewhere]
+    order.notes = [note for note in order.notes if note.partition(": ")[0] in order.outputs]
+    if not order.outputs:
+        order.verdict = judge.IDENTICAL
+
+
+def rounds(possible: list[Variation]) -> list[list[Variation]]:
+    """The variations in as few groups as can be, in none of which one undoes another."""
+    found = []
+    for one in possible:
+        for some in found:
+            if not any(clash(one, other) for other in some):
+                some.append(one)
+                break
+        else:
+            found.append([one])
+    return found
+
+
+def clash(one: Variation, other: Variation) -> bool:
+    """Whether the two cannot both be had in one build."""
+    named = one.name == other.unlike or other.name == one.unlike
+    return named or bool(one.environ.keys() & other.environ.keys())
+
+
+def table(found: list[Finding]) -> str:
+    """A line for each variation, and what changed below it."""
+    widths = [max(len(getattr(one, key)) for one in found) for key in ("verdict", "name")]
+    lines = []
+    for one in found:
+        lines.append(f"{one.verdict:{widths[0]}}  {one.name:{widths[1]}}  {one.what}")
+        if one.outputs:
+            lines.append(f"    changed: {', '.join(one.outputs)}")
+        lines += [f"    {note}" for note in one.notes]
+    return "\n".join(map(plain, lines))
+
+
+def chosen_of(names: list[str]) -> list[Variation]:
+    """The variations called `names`, or all; Refused when there is none of that name."""
+    known = {one.name: one for one in variations()}
+    for name in names:
+        if name not in known:
+            raise Refused(f"there is no variation {name!r}; name some of: {', '.join(known)}")
+    return [known[name] for name in names or known]
+
+
+def forget() -> None:
+    """Take out of this process what its caller has set of all that is varied, but for its home."""
+    os.umask(0o022)
+    for name in {name for one in variations() for name in one.environ} - {"HOME"}:
+        os.environ.pop(name, None)
+
+
+def main(words: list[str]) -> int:
+    """Vary and print; the exit status is 0, 1 or 2 as said above, 130 after Ctrl-C."""
+    names = ", ".join(one.name for one in variations())
+    parser = argparse.ArgumentParser(
+        prog="exact vary", description=(__doc__ or "").partition("\n\n")[2]
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"only some of: {names}")
+    parser.add_argument("--json", action="store_true", help="the findings as JSON")
+    arguments = parser.parse_args(words)
+    stop_cleanly()
+    progress = Progress(1, tables=False)
+    try:
+        chosen = chosen_of(arguments.names)
+        forget()
+        root = project_root(Path.cwd()).resolve()
+        ((_, commit),) = git.commits(root, "HEAD")
+        with Builder(root, commit, progress.of("HEAD")) as builder:
+            found = list(findings(builder, chosen))
+    except (Refused, OSError) as error:
+        progress.clear()
+        print(refusal(error), file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        progress.clear()
+        print("exact: stopped; what was rebuilt is removed", file=sys.stderr)
+        return 130
+    progress.clear()
+    print(json.dumps([asdict(one) for one in found], indent=2) if arguments.json else table(found))
+    return 1 if any(one.verdict == judge.DIFFERS for one in found) else 0
