@@ -134,6 +134,10 @@ def applies(marker: str | None) -> bool:
     """Whether a lock's line with this environment marker is meant for this interpreter."""
     if not marker:
         return True
+    # The usual ones, without an import that would take as long as all else that `exact run` does.
+    known = [re.fullmatch(r"sys_platform == '(\w+)'", part) for part in marker.split(" or ")]
+    if all(known):
+        return sys.platform in {part[1] for part in known}
     try:
         from packaging.markers import Marker  # Rarely needed, so not imported every time.
     except ImportError:
