@@ -22,6 +22,7 @@ COMMANDS = {
     "pull": "pull                get this commit's data and models, and hash what came",
     "push": "push                copy to the DVC remote what older commits name too",
     "data": "data URL SHA256     replace the raw data by a file or URL, checked by its hash",
+    "update": "update [--to REV]   bring the project the newest template and tool",
     "setup": "setup               tell git how files are stored and merged (make calls it)",
     "merge": "merge ...           merge two dvc.lock, stage by stage (git calls it)",
     "pre-push": "pre-push ...        look whether the remote has what is pushed (git calls it)",
