@@ -1,17 +1,14 @@
 """`exact update`: bring the project the newest template and tool, and say what is left to do.
 
-cruft does the work: it generates the project from the template's old and new commit, and applies
-the difference to the working tree. What it leaves unsaid is said here: each conflict, the tool's
-version and hash, and the stages that are stale now.
+template.py does the merge. What is left is said here: each conflict, the tool's version and hash,
+and the stages that are stale now.
 """
 
 import argparse
 import json
-import os
 import re
 import subprocess
 import sys
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,33 +16,15 @@ from pathlib import Path
 from exact_model import git
 from exact_model.errors import Refused
 from exact_model.packages import project_root
-from exact_model.processes import call, stop_cleanly
+from exact_model.processes import stop_cleanly
 from exact_model.recover import program
 from exact_model.show import plain, refusal
+from exact_model.template import RECORD, merge, record, status
 from exact_model.tool import NAME
 
-RECORD = ".cruft.json"
-# Of cruft's errors the text alone, and no traceback.
-CRUFT = """
-import sys
-import cruft
-from cruft.exceptions import CruftError
-try:
-    cruft.update(checkout=sys.argv[1] or None, skip_apply_ask=True)
-except CruftError as error:
-    sys.exit(str(error))
-"""
-# What a user's git would change in the difference, or in how it is applied.
-SETTINGS = {
-    "apply.whitespace": "nowarn",
-    "core.attributesFile": os.devnull,
-    "core.quotePath": "false",
-    "diff.external": "",
-}
 CONFLICTS = {
     "UU": "you and the template changed the same lines; keep what is right and remove the markers",
     "AA": "you and the template added it; keep what is right and remove the markers",
-    "DU": "you removed it, and the template changed it; keep or remove it",
     "UD": "you changed it, and the template removed it; keep or remove it",
 }
 
@@ -76,31 +55,6 @@ def check_ready(root: Path) -> None:
     if changed:
         more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
         raise Refused(f"{changed[0]}{more} is not committed; commit or stash your changes first")
-    settings = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
-    skipped = settings.get("tool", {}).get("cruft", {}).get("skip", [])
-    if ".git" not in [*skipped, *record(root).get("skip", [])]:
-        raise Refused(
-            'pyproject.toml must have the lines `[tool.cruft]` and `skip = [".git"]`; add them and '
-            "commit"
-        )
-
-
-def record(root: Path) -> dict:
-    """What cruft has written down of the template."""
-    try:
-        found = json.loads((root / RECORD).read_text(encoding="utf-8"))
-        found["commit"] + found["template"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise Refused(f"{RECORD} is broken; `git log {RECORD}` has older ones") from error
-    return found
-
-
-def status(root: Path) -> list[tuple[str, str]]:
-    """Git's two letters on each file of the whole repository that is not as in HEAD, and its path
-    from the project's folder. cruft looks at all of the repository, too."""
-    found = git.git(root, "status", "--porcelain", "--no-renames", "-z", own=False).split("\0")
-    top = git.git(root, "rev-parse", "--show-toplevel", own=False).strip("\n")
-    return [(one[:2], os.path.relpath(Path(top, one[3:]), root)) for one in found if one]
 
 
 def state(root: Path) -> State:
@@ -144,31 +98,12 @@ def reasons(change: str | dict) -> Iterator[str]:
                 yield f"{path} {verbs.get(how, 'changed')}"
 
 
-# -- cruft
-
-
-def run_cruft(root: Path, wanted: str) -> None:
-    """Let cruft change the working tree."""
-    environ = {**os.environ, "GIT_CONFIG_COUNT": str(len(SETTINGS))}
-    for number, (key, value) in enumerate(SETTINGS.items()):
-        environ |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
-    lines: list[str] = []
-    status = call([sys.executable, "-I", "-c", CRUFT, wanted], root, environ, lines.append)
-    if status:
-        text = "\n".join(lines)
-        # Git says why below what cruft says; without git's word, the last line is the cause.
-        causes = re.findall(r"(?:fatal|error): (.+)", text) or lines or ["it failed"]
-        advice = f"; if it has moved, correct its address in {RECORD}" * ("Failed to clone" in text)
-        template = record(root)["template"]
-        raise Refused(f"cruft cannot update from {template}: {causes[-1].strip()[:400]}{advice}")
-
-
 def conflicts(root: Path) -> dict[str, str]:
     """Each file that waits for its user, and what to do there."""
     found = {}
     for letters, path in status(root):
-        if "U" in letters or letters in CONFLICTS:
-            words = CONFLICTS.get(letters, "it has a conflict; settle it")
+        if "U" in letters or letters in ("AA", "DD"):
+            words = CONFLICTS.get(letters, "it was renamed or removed on one side; settle it")
             found[path] = f"{words}, then `git add {path}`"
             if path.endswith(".lock") and letters == "UU":
                 take = f"git checkout --theirs {path} && git add {path}"
@@ -176,11 +111,6 @@ def conflicts(root: Path) -> dict[str, str]:
                     f"you and the template pinned other versions; take the template's with "
                     f"`{take}`, then `make lock` pins what you added to pyproject.toml"
                 )
-    # Also those that a user's git ignores.
-    words = ("ls-files", "--others", "-z", "--", "*.rej", ":!.venv", ":!.uv", ":!.dvc")
-    for path in filter(None, git.git(root, *words, own=False).split("\0")):
-        file = path.removesuffix(".rej")
-        found[path] = f"the template's changes of {file} that did not fit; make them, remove this"
     return found
 
 
@@ -191,7 +121,8 @@ def lines(root: Path, before: State, left: dict[str, str]) -> Iterator[str]:
     """What the update did, and what is left to do."""
     after = state(root)
     yield f"the template went from {before.commit[:12]} to {after.commit[:12]}"
-    yield from tool_lines(root, before.tool, after.tool)
+    if not any(path.endswith(".lock") for path in left):
+        yield from tool_lines(before.tool, after.tool)
     for path, words in left.items():
         yield f"{path}: {words}"
     if after.stale is None:
@@ -203,7 +134,7 @@ def lines(root: Path, before: State, left: dict[str, str]) -> Iterator[str]:
     yield f'next: {settle}`make env && make`, and `git add --all . && git commit -m "{message}"`'
 
 
-def tool_lines(root: Path, before: str, after: str) -> Iterator[str]:
+def tool_lines(before: str, after: str) -> Iterator[str]:
     """Which tool the locks name now."""
     if not after:
         yield "no lock names a tool"
@@ -247,12 +178,12 @@ def main(words: list[str]) -> int:
         check_ready(root)
         print("update: comparing the template's commits", file=sys.stderr, flush=True)
         before = state(root)
-        run_cruft(root, arguments.to)
-        left = conflicts(root)
-        if not status(root) and not left:
-            print(f"the project has this commit of the template already: {before.commit[:12]}")
+        said = merge(root, arguments.to)
+        if said is None:
+            print(f"nothing to do: the project is of {before.commit[:12]}, as wanted")
             return 0
-        for line in lines(root, before, left):
+        left = conflicts(root)
+        for line in [*said, *lines(root, before, left)]:
             print(plain(line), flush=True)
     except (Refused, OSError) as error:
         print(refusal(error), file=sys.stderr)
