@@ -44,10 +44,11 @@ class State:
 def check_ready(root: Path) -> None:
     """Refused where cruft could not update, or would mix its changes with others."""
     if not (root / RECORD).is_file():
-        link = f"{program('cruft')} link --checkout COMMIT URL"
+        cruft = ".venv/bin/cruft" if (root / ".venv/bin/cruft").exists() else "uvx cruft"
         raise Refused(
-            f"there is no {RECORD} to say which template this is of; run `{link}` with the "
-            "template's URL and the commit that the project was made from, and commit the file"
+            f"there is no {RECORD} to say which template this is of; run `{cruft} link --checkout "
+            "COMMIT URL` with the template's URL and the commit that the project was made from, "
+            "and commit the file"
         )
     if not git.git(root, "rev-parse", "--git-dir", check=False, own=False):
         raise Refused("an update needs git, to merge your changes; run `git init` and commit all")
@@ -130,8 +131,8 @@ def lines(root: Path, before: State, left: dict[str, str]) -> Iterator[str]:
     else:
         yield from stale_lines(before.stale or {}, after.stale)
     settle = "settle the above, then " if left else ""
-    message = "Follow the template"
-    yield f'next: {settle}`make env && make`, and `git add --all . && git commit -m "{message}"`'
+    keep = 'git add --all . && git commit -m "Follow the template"'
+    yield f"next: {settle}`make env && make`, and `{keep}`"
 
 
 def tool_lines(before: str, after: str) -> Iterator[str]:
