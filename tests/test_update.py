@@ -19,7 +19,7 @@ BUNDLE = ROOT / "tests/fixtures/old_layout.bundle"
 NEW, OLD, RENAMED, GONE = "docs/new.md", "docs/containers.md", "docs/images.md", "docs/your-data.md"
 LOCK, REMOTE_LOCK = "requirements-uv.lock", "requirements-remote.lock"
 LINE, EDIT = "min_df: 2", "C: 1,"
-URL = "https://ada:s3cret@example.org/template.git?private_token=t0ken"
+URL = "https://ada:s3cret@example.org/template.git"
 OUTPUTS = """
 data/prepared/train.jsonl data/prepared/test.jsonl data/features/transformer.joblib
 data/features/train.joblib models/model.joblib reports/metrics.json reports/model_card.md
@@ -160,11 +160,16 @@ def by_url(template, tmp_path):
     return started(tmp_path, url, "--checkout", "v1"), url
 
 
-def by_url_with_secrets(template, tmp_path):
+def instead(url, template, tmp_path):
+    """A configuration by which git finds the template at the URL."""
     with open(tmp_path / "gitconfig", "w", encoding="utf-8") as file:
-        file.write(f'[url "file://{template.path}"]\n  insteadOf = "{URL}"\n')
-    config = {"GIT_CONFIG_GLOBAL": str(tmp_path / "gitconfig")}
-    return started(tmp_path, f"git+{URL}", **config), "https://example.org/template.git"
+        file.write(f'[url "file://{template.path}"]\n  insteadOf = "{url}"\n')
+    return {"GIT_CONFIG_GLOBAL": str(tmp_path / "gitconfig")}
+
+
+def by_url_with_secrets(template, tmp_path):
+    project = started(tmp_path, f"git+{URL}", **instead(URL, template, tmp_path))
+    return project, "https://example.org/template.git"
 
 
 def in_a_folder(template, tmp_path):
@@ -187,7 +192,7 @@ def test_a_new_project_records_its_template(made, template, tmp_path):
     assert found["directory"] == ("sub" if made is in_a_folder else None)
     assert list(found) == ["template", "commit", "checkout", "context", "directory"]
     text = (project / ".cruft.json").read_text(encoding="utf-8")
-    assert "s3cret" not in text and "t0ken" not in text
+    assert "s3cret" not in text
     # Nothing else of this machine; and it is in the first commit.
     assert str(tmp_path) not in text.replace(where, "")
     assert git(project, "ls-files", ".cruft.json") and not git(project, "status", "--porcelain")
@@ -215,6 +220,14 @@ def test_cruft_create_leaves_a_clean_tree(words, template, tmp_path):
     project = started(tmp_path, "create", *words, template.path, program="cruft")
     assert not git(project, "status", "--porcelain")
     assert record(project)["checkout"] == ("v1" if words else None)
+
+
+def test_no_secret_of_a_url_is_committed_for_cruft(template, tmp_path):
+    url = f"{URL}?private_token=t0ken"
+    words = ("create", "--checkout", "v1", url)
+    project = started(tmp_path, *words, program="cruft", **instead(url, template, tmp_path))
+    text = git(project, "show", "HEAD:.cruft.json")
+    assert "s3cret" not in text and "t0ken" not in text and "//example.org/template.git" in text
 
 
 # -- the merge
