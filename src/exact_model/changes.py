@@ -12,13 +12,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from exact_model import git, history, judge, verdicts
-from exact_model.history import Records
-from exact_model.judge import looked_up
-from exact_model.objects import Store
-from exact_model.rebuild import outputs, overlap, parsed
+from exact_model import describes, git, recorded, verdicts
+from exact_model.dvcfiles import looked_up, outputs, overlap, parsed
 from exact_model.errors import Refused
+from exact_model.objects import Store
 from exact_model.packages import LOCKED
+from exact_model.recorded import Records
 
 METRICS = "reports/metrics.json"
 PREDICTIONS = "reports/predictions.jsonl"
@@ -112,7 +111,7 @@ def changes(a: Side, b: Side) -> dict:
 
 def side(one: Side) -> dict:
     """Who and what one of the two is."""
-    found = history.person(one.root, one.commit)
+    found = git.person(one.root, one.commit)
     releases = git.releases_with_texts(one.root).values()
     told = verdicts.doubts(one.root, (this for this in releases if this.commit == one.commit))
     doubts = {tag: doubt.text for tag, doubt in told.items()}
@@ -124,7 +123,7 @@ def behind(one: Side) -> str | None:
     if not one.records.stages:
         return "it has no dvc.lock that can be read, so what it made is not known"
     try:
-        judge.checked(one.root, one.commit, one.place / f"tree-{id(one)}")
+        describes.checked(one.root, one.commit, one.place / f"tree-{id(one)}")
     except Refused as refusal:
         return str(refusal).partition("; run")[0]
     except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -210,7 +209,7 @@ def code(a: Side, b: Side) -> dict:
     for one in (a, b):
         for stage in one.records.stages.values():
             named |= {dep["path"] for dep in stage.get("deps", [])}
-    others = {*history.ENVIRONMENT, *a.raw_hashes(), *b.raw_hashes()}
+    others = {*recorded.ENVIRONMENT, *a.raw_hashes(), *b.raw_hashes()}
     words = ["diff", "--numstat", "-z", "-M", "--relative", a.commit, b.commit, "--", "."]
     fields = iter(git.git(a.root, *words).split("\0"))
     found = {}
