@@ -245,7 +245,9 @@ def side_of(root: Path, commit: str) -> Side:
 def recorded(one: Side) -> dict:
     """When a release was committed and by whom, and its main metric."""
     person = git.person(one.root, one.commit)
-    known = changes.numbers(parsed(git.content(one.root, one.commit, changes.METRICS) or b""))
+    known = {}
+    for path in dvcfiles.metrics_files(one.pipeline()):
+        known |= changes.numbers(parsed(git.content(one.root, one.commit, path) or b""))
     name = MAIN_METRIC if MAIN_METRIC in known else next(iter(known), None)
     metric = {name: known[name]} if name else {}
     return {"date": person["date"][:10], "author": person["author"], "metric": metric}

@@ -131,6 +131,27 @@ def settings(pipeline: object) -> dict[str, dict]:
     return found
 
 
+def metrics_files(pipeline: object) -> list[str]:
+    """The files that a dvc.yaml calls metrics, in its order."""
+    found = []
+    stages = pipeline.get("stages") if isinstance(pipeline, dict) else None
+    for part in (*(stages.values() if isinstance(stages, dict) else ()), pipeline):
+        items = part.get("metrics") if isinstance(part, dict) else None
+        for item in items if isinstance(items, list) else ():
+            found += [item] if isinstance(item, str) else item if isinstance(item, dict) else []
+    return list(dict.fromkeys(map(str, found)))
+
+
+def artifacts(pipeline: object) -> dict[str, dict]:
+    """Name to path and type of what a dvc.yaml calls artifacts."""
+    found = pipeline.get("artifacts") if isinstance(pipeline, dict) else None
+    return {
+        str(name): {"type": told.get("type"), "path": str(told.get("path"))}
+        for name, told in (found.items() if isinstance(found, dict) else ())
+        if isinstance(told, dict)
+    }
+
+
 def unpushed(pipeline: object) -> set[str]:
     """The outputs that a dvc.yaml says are not to be pushed."""
     return {path for path, told in settings(pipeline).items() if told.get("push") is False}

@@ -258,7 +258,7 @@ def content(root: Path, commit: str, name: str, inside: str | None = None) -> by
 
 def person(root: Path, commit: str) -> dict[str, str]:
     """Who made a commit and when (ISO 8601), and its subject."""
-    told = git.git(root, "log", "-1", f"--format={FORMAT}", commit).rstrip("\n").split("\0")
+    told = git(root, "log", "-1", f"--format={FORMAT}", commit).rstrip("\n").split("\0")
     return dict(zip((*FIELDS, "subject"), told, strict=True))
 
 
@@ -270,7 +270,7 @@ def contents(root: Path, names: Iterable[str], *more: str) -> Iterator[list[byte
     with tempfile.TemporaryFile() as asked:
         asked.write("".join(f"{name}\n" for name in names).encode("utf-8", "surrogateescape"))
         asked.seek(0)
-        with git.opened(root, "cat-file", *(more or ["--batch"]), stdin=asked) as output:
+        with opened(root, "cat-file", *(more or ["--batch"]), stdin=asked) as output:
             while line := output.readline():
                 size = line.split()[-1]
                 body = b""
@@ -284,13 +284,13 @@ def refs(root: Path, *which: str) -> list[tuple[str, str]]:
     form = "%(refname)%00%(objectname)%00%(*objectname)"
     order = ["--sort=version:refname", "--sort=creatordate"]
     words = ["for-each-ref", *order, f"--format={form}", *which]
-    listed = git.git(root, *words).splitlines()
+    listed = git(root, *words).splitlines()
     return [(name, peeled or commit) for name, commit, peeled in (x.split("\0") for x in listed)]
 
 
 def resolved(root: Path, name: str) -> str:
     """The full hash of the one commit that `name` means; Refused for none or a range."""
-    found = git.commits(root, name)
+    found = commits(root, name)
     if len(found) != 1 or ".." in name:
         raise Refused(f"{name} is a range of commits; name one")
     return found[0][1]

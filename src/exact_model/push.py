@@ -14,6 +14,7 @@ from exact_model.dvcfiles import Commit, parsed, tracked
 from exact_model.errors import Refused
 from exact_model.objects import NO_REMOTE, Store, md5_of
 from exact_model.packages import project_root
+from exact_model.pull import set_aside, wanted
 from exact_model.show import SHORT, plain, refusal
 
 # Files named in one message.
@@ -70,8 +71,6 @@ def check_cache(root: Path, store: Store) -> None:
     Refused where the working tree does not have the right bytes either.
     """
     # It imports this module.
-    from exact_model.pull import set_aside, wanted
-
     for one in wanted(store):
         if store.state(store.cache, one.md5, len) != "damaged":
             continue

@@ -59,13 +59,7 @@ def model_name(root: Path, commit: str, wanted: str | None) -> str:
 
 def artifacts(root: Path, commit: str) -> dict[str, dict]:
     """Name to path and type of what dvc.yaml calls artifacts."""
-    pipeline = dvcfiles.parsed(git.content(root, commit, "dvc.yaml") or b"")
-    found = pipeline.get("artifacts") if isinstance(pipeline, dict) else None
-    return {
-        str(name): {"type": told.get("type"), "path": str(told.get("path"))}
-        for name, told in (found.items() if isinstance(found, dict) else ())
-        if isinstance(told, dict)
-    }
+    return dvcfiles.artifacts(dvcfiles.parsed(git.content(root, commit, "dvc.yaml") or b""))
 
 
 def model_path(root: Path, commit: str, model: str) -> str:

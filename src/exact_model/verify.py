@@ -24,7 +24,7 @@ from exact_model import (
     verdicts,
 )
 from exact_model.container import Container, add_options, build, engine
-from exact_model.environment import kept_environment
+from exact_model.environment import NOT_PINNED, kept_environment, pinned
 from exact_model.errors import Refused
 from exact_model.explain import Case, explain
 from exact_model.objects import Store
@@ -70,6 +70,7 @@ def verify_in(
         environment = Container(client, image, place)
     else:
         environment = kept_environment(root, tree, heard)
+        report.notes += [] if pinned(tree) else [NOT_PINNED]
     # Where a container, too, can read it.
     tracer, log = place / "trace.py", place / "trace"
     shutil.copyfile(TRACE, tracer)
