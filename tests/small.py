@@ -20,7 +20,7 @@ COMMAND = "exact run python -m pizza.count"
 # Runs several commands in one process, since each would import DVC anew.
 EACH = """
 import contextlib, io, json, sys
-from exact.cli import main
+from exact_model.cli import main
 found = []
 for words in json.load(sys.stdin):
     sys.argv, out, err = ["exact", *words], io.StringIO(), io.StringIO()
