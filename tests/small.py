@@ -7,6 +7,8 @@ from pathlib import Path
 import yaml
 from conftest import Project
 
+from exact_model.objects import folder_md5
+
 FILES = {
     "src/pizza/__init__.py": "",
     "src/pizza/count.py": "print(1)\n",
@@ -67,6 +69,7 @@ class Small(Project):
         stage["metrics"] = [{MODEL: {"cache": False}}]
         files = {dep: self.root / dep for dep in deps if "://" not in dep}
         hashes = {dep: md5(f.read_bytes()) for dep, f in files.items() if f.is_file()}
+        hashes |= {dep: folder_md5(self.root, dep) for dep, f in files.items() if f.is_dir()}
         recorded = [{"path": dep, "md5": hashes.get(dep, "0" * 32)} for dep in deps]
         found = {"cmd": command, "deps": recorded, "params": {"settings.yaml": {"size": 3}}}
         found["outs"] = [{"path": MODEL, "hash": "md5", "md5": md5(model)}]
