@@ -12,7 +12,8 @@ from pathlib import Path
 
 from exact.run import WRONG_ENVIRONMENT, Refused, differences, refuse
 
-LOCKS = ("requirements.lock", "requirements-dev.lock")
+# The last one is there where the remote needs a plugin of DVC.
+LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-remote.lock")
 NOTEBOOK_LOCK = "requirements-notebook.lock"
 # `-I` keeps the caller's PYTHON* variables from this interpreter, which some of them would stop
 # before it runs a line of ours.
@@ -67,7 +68,7 @@ def check(root: Path, environment: Path) -> None:
     refuse([f"{path} is changed" for path, text in files if path.read_bytes() != os.fsencode(text)])
     # The notebook's packages are there when `make lab` was called.
     locks = [*LOCKS, NOTEBOOK_LOCK] if (environment / ".notebook").exists() else LOCKS
-    refuse(differences(root, locks))
+    refuse(differences(root, [name for name in locks if (root / name).exists()]))
     refuse([f"{name} is damaged" for name in incomplete(Path(sysconfig.get_path("purelib")))])
 
 
