@@ -14,7 +14,7 @@ from exact_model.errors import Refused
 # What the stages are run by and with, beside what they name themselves.
 ALWAYS = (
     *("dvc.yaml", "dvc.lock", "params.yaml", ".dvc", ".dvcignore", "pyproject.toml", "src"),
-    *(".python-version", "requirements.lock", "requirements-dev.lock"),
+    *(".python-version", "requirements.lock", "requirements-dev.lock", "requirements-remote.lock"),
 )
 WORDS = re.compile(r"[^\s;&|<>()'\"=]+")
 # Linux gives up after as many.
