@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -287,6 +288,18 @@ def test_an_update_brings_what_changed_and_keeps_edits(made, template, tmp_path)
     again = update(project)
     assert again.returncode == 0 and "nothing to do" in again.stdout
     assert not git(project, "status", "--porcelain")
+
+
+def test_settings_of_cruft_are_not_needed(template, tmp_path):
+    """Older projects do not tell cruft to leave each project's repository alone."""
+    project = cookiecutter(template, tmp_path)
+    settings = project / "pyproject.toml"
+    text = settings.read_text(encoding="utf-8")
+    settings.write_text(re.sub(r"\[tool\.cruft\]\n(.+\n)+\n", "", text), encoding="utf-8")
+    commit(project, "Mine")
+    done = update(project)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (project / NEW).exists() and "cruft" not in settings.read_text(encoding="utf-8")
 
 
 def test_an_update_says_what_it_did(template, tmp_path):
