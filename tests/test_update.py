@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import wheel
-from bake import PROJECT, ROOT, copy_template, files
+from bake import PROJECT, ROOT, copy_template, files, home
 
 from exact_model.tool import pack, unpack
 
@@ -32,11 +32,12 @@ reports/precision_recall.csv
 
 def run(*words, cwd, check=True, **environ):
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    home = {"HOME": str(cwd), "COLUMNS": "200", "UV_CACHE_DIR": uv_cache()}
+    home().mkdir(exist_ok=True)
+    own = {"HOME": str(home()), "COLUMNS": "200", "UV_CACHE_DIR": uv_cache()}
     done = subprocess.run(
         [str(word) for word in words],
         cwd=cwd,
-        env={**os.environ, "PATH": path, **home, **environ},
+        env={**os.environ, "PATH": path, **own, **environ},
         capture_output=True,
         text=True,
     )
@@ -378,6 +379,15 @@ def test_a_conflict_is_named_with_what_to_do(case, template, tmp_path):
     # The other files came all the same, and no reject lies about.
     assert (project / RENAMED).exists() and not (project / OLD).exists()
     assert not [*project.rglob("*.rej")]
+    # What is advised settles it.
+    (line,) = [line for line in done.stdout.splitlines() if words in line]
+    (command,) = re.findall("`(git [^`]+)`", line)
+    run("sh", "-c", command, cwd=project)
+    assert "U" not in "".join(x[:2] for x in git(project, "status", "--porcelain").splitlines())
+    git(project, "commit", "--quiet", "--all", "--message", "Followed")
+    assert "nothing to do" in update(project).stdout
+    if "theirs" in command:
+        assert "0.2.0" in (project / "requirements-dev.lock").read_text(encoding="utf-8")
 
 
 # What has one good end is settled, and said.
@@ -530,15 +540,14 @@ def test_old_releases_are_identical_for_the_new_tool(old_layout, tmp_path):
     )
     git(source, "init", "--quiet")
     commit(source, "Tool")
-    # A wheel cannot be put into a lock that names its hash, so only the versions are taken.
     lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
-    pins = [line.split(" ")[0] for line in lock.splitlines() if "==" in line]
-    (tmp_path / "pins").write_text(
-        "\n".join(pin for pin in pins if not pin.startswith("exact-model"))
-    )
-    words = ("tool", "run", "--from", f"git+file://{source}", "exact", "update")
+    pins = [line.removesuffix(" \\") for line in lock.splitlines() if "==" in line]
+    (tmp_path / "pins").write_text("\n".join(pins))
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^\$ (uvx --from git\+\S+ exact update)$", readme, re.MULTILINE)
+    words = re.sub(r"git\+\S+", f"git+file://{source}", line).split()
     constraint = {"UV_CONSTRAINT": str(tmp_path / "pins"), "UV_TOOL_DIR": str(tmp_path / "tools")}
-    done = run("uv", *words, cwd=old_layout, **constraint)
+    done = run(*words, cwd=old_layout, **constraint)
     assert "before, it was a part of the project's own code" in done.stdout
     run("make", "env", cwd=old_layout)
     run("make", "pull", cwd=old_layout)
