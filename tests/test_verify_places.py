@@ -549,7 +549,7 @@ def without_dvc(small, folder):
 
 
 BARREN = {
-    in_no_project: "is in no project",
+    in_no_project: "is not in a project",
     without_git: "not a git repository",
     without_commits: "git knows no commit 'HEAD'",
     without_release_tags: "there is no release tag",

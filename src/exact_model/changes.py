@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from exact_model import git, history, judge, verdicts
+from exact_model.errors import Refused
 from exact_model.history import Records
 from exact_model.judge import looked_up
 from exact_model.objects import Store
-from exact_model.rebuild import outputs, overlap, parsed
-from exact_model.errors import Refused
 from exact_model.packages import LOCKED
+from exact_model.rebuild import outputs, overlap, parsed
 
 METRICS = "reports/metrics.json"
 PREDICTIONS = "reports/predictions.jsonl"

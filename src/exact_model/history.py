@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from exact_model import git
-from exact_model.rebuild import outputs, parsed, stages_of
 from exact_model.errors import Refused
+from exact_model.rebuild import outputs, parsed, stages_of
 
 LOCK = "dvc.lock"
 RECORDS = (f":(top,glob)**/{LOCK}", ":(top,glob)**/*.dvc")

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from exact_model import git, links
 from exact_model.checkout import check_out, pointed
+from exact_model.errors import Refused
 from exact_model.objects import Store, md5_of
 from exact_model.rebuild import BEHIND, Made, outputs, overlap, parsed, prepare, stages_of, tracked
-from exact_model.errors import Refused
 
 IDENTICAL, SAME_MODEL = "identical", "same model"
 DIFFERS, COULD_NOT_RUN = "differs", "could not run"
@@ -22,7 +22,15 @@ MD5 = re.compile(r"[0-9a-f]{32}(\.dir)?")
 # Files named in one sentence.
 MOST_TOLD = 5
 # What every stage reads by way of `exact run`, DVC or Python, and no byte of a model depends on.
-MACHINERY = ("pyproject.toml", "requirements", ".python-version", "dvc.", ".dvc", "src/exact/", "vendor/")
+MACHINERY = (
+    "pyproject.toml",
+    "requirements",
+    ".python-version",
+    "dvc.",
+    ".dvc",
+    "src/exact/",
+    "vendor/",
+)
 
 
 @dataclass

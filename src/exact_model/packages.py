@@ -22,7 +22,7 @@ def project_root(start: Path) -> Path:
     for folder in (start, *start.parents):
         if (folder / "dvc.yaml").is_file() and (folder / "requirements.lock").is_file():
             return folder
-    raise Refused(f"{start} is in no project (no dvc.yaml and requirements.lock here or above)")
+    raise Refused(f"{start} is not in a project (no dvc.yaml and requirements.lock here or above)")
 
 
 def installed(folders: Sequence[str]) -> dict[str, str]:

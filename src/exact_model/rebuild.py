@@ -18,9 +18,9 @@ from ruamel.yaml.error import YAMLError
 
 from exact_model.container import Container
 from exact_model.environment import surroundings
+from exact_model.errors import Refused
 from exact_model.objects import Store
 from exact_model.processes import call
-from exact_model.errors import Refused
 
 BEHIND = "dvc.lock does not describe this commit"
 FROZEN = re.compile(r"^(\s+frozen:\s*)true\b", re.MULTILINE)

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
-from exact_model import git, history, push
+from exact_model import git, history
+from exact_model.commands import push
+from exact_model.errors import Refused
 from exact_model.objects import Store
 from exact_model.rebuild import overlap
-from exact_model.errors import Refused
 from exact_model.show import SHORT
 
 CONFIG = ".dvc/config"

@@ -21,11 +21,14 @@ from pathlib import Path
 
 from exact_model import differ, git, judge, rebuild
 from exact_model.environment import kept_environment, surroundings
-from exact_model.objects import Store
-from exact_model.processes import ROOM, stop_cleanly, workplace
 from exact_model.errors import Refused
+from exact_model.objects import Store
 from exact_model.packages import project_root
-from exact_model.show import Progress, plain, refusal
+from exact_model.processes import ROOM, workplace
+from exact_model.progress import Progress
+from exact_model.text import printable, table
+
+WHEN_STOPPED = "stopped; what was rebuilt is removed"
 
 SHELL = ("sh", "-c")
 # What `exact run` of a project sets (PINS of its src/exact/run.py) of the variables varied here.
@@ -383,16 +386,13 @@ def clash(one: Variation, other: Variation) -> bool:
     return named or bool(one.environ.keys() & other.environ.keys())
 
 
-def table(found: list[Finding]) -> str:
+def report(found: list[Finding]) -> str:
     """A line for each variation, and what changed below it."""
-    widths = [max(len(getattr(one, key)) for one in found) for key in ("verdict", "name")]
     lines = []
-    for one in found:
-        lines.append(f"{one.verdict:{widths[0]}}  {one.name:{widths[1]}}  {one.what}")
-        if one.outputs:
-            lines.append(f"    changed: {', '.join(one.outputs)}")
-        lines += [f"    {note}" for note in one.notes]
-    return "\n".join(map(plain, lines))
+    for line, one in zip(table((x.verdict, x.name, x.what) for x in found), found, strict=True):
+        changed = [f"changed: {', '.join(one.outputs)}"] if one.outputs else []
+        lines += [line, *(f"    {printable(note)}" for note in [*changed, *one.notes])]
+    return "\n".join(lines)
 
 
 def chosen_of(names: list[str]) -> list[Variation]:
@@ -411,32 +411,19 @@ def forget() -> None:
         os.environ.pop(name, None)
 
 
-def main(words: list[str]) -> int:
-    """Vary and print; the exit status is 0, 1 or 2 as said above, 130 after Ctrl-C."""
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     names = ", ".join(one.name for one in variations())
-    parser = argparse.ArgumentParser(
-        prog="exact vary", description=(__doc__ or "").partition("\n\n")[2]
-    )
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"only some of: {names}")
     parser.add_argument("--json", action="store_true", help="the findings as JSON")
-    arguments = parser.parse_args(words)
-    stop_cleanly()
-    progress = Progress(1, tables=False)
-    try:
-        chosen = chosen_of(arguments.names)
-        forget()
-        root = project_root(Path.cwd()).resolve()
-        ((_, commit),) = git.commits(root, "HEAD")
-        with Builder(root, commit, progress.of("HEAD")) as builder:
-            found = list(findings(builder, chosen))
-    except (Refused, OSError) as error:
-        progress.clear()
-        print(refusal(error), file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        progress.clear()
-        print("exact: stopped; what was rebuilt is removed", file=sys.stderr)
-        return 130
-    progress.clear()
-    print(json.dumps([asdict(one) for one in found], indent=2) if arguments.json else table(found))
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Vary and print; the exit status is 0, 1 or 2 as said above."""
+    chosen = chosen_of(arguments.names)
+    forget()
+    root = project_root(Path.cwd()).resolve()
+    ((_, commit),) = git.commits(root, "HEAD")
+    with Progress() as progress, Builder(root, commit, progress.step) as builder:
+        found = list(findings(builder, chosen))
+    print(json.dumps([asdict(one) for one in found], indent=2) if arguments.json else report(found))
     return 1 if any(one.verdict == judge.DIFFERS for one in found) else 0
