@@ -427,9 +427,10 @@ def test_a_host_name_that_cannot_be_set_could_not_run(varied, tools, table):
 
 def test_without_libfaketime_the_clock_could_not_run(varied):
     varied.have(held=["umask"])
-    hidden = "import glob, sys; glob.glob = lambda *_: []; from exact import vary"
+    hidden = "import glob, sys; glob.glob = lambda *_: []; from exact_model.cli import main"
     words = ("--json", "day", "year", "umask")
-    done = varied.project.run("python", "-c", f"{hidden}; sys.exit(vary.main({words}))")
+    call = f"sys.argv = {['exact', 'vary', *words]}; sys.exit(main())"
+    done = varied.project.run("python", "-c", f"{hidden}; {call}")
     wanted = {"day": "could not run", "year": "could not run", "umask": "identical"}
     assert verdicts(done) == wanted
     assert done.stdout.count("there is no libfaketime") == 2

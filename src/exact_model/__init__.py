@@ -19,7 +19,7 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from exact_model.judge import Report
+    from exact_model.reports import Report
 
 __version__ = "0.1.0"
 __all__ = ["compare", "verify", "which"]
@@ -37,12 +37,12 @@ def verify(root: str | os.PathLike, revision: str = "HEAD", quick: bool = False)
     file) and the seconds of its stage. `problem` says why it could not run; `notes` is a list of
     sentences; `seconds` is the time of all. A rebuild that fails is no exception, but a verdict.
     """
-    from exact_model import history, verdicts, verifying
+    from exact_model import git, verdicts, verifying
     from exact_model import quick as stored
     from exact_model.objects import Store
 
     place = _project(root)
-    commit = history.resolved(place, revision)
+    commit = git.resolved(place, revision)
     work = stored.check if quick else verifying.verify
     report = work(Store(place), place, revision, commit, len)
     verdicts.look_at_releases(place, report, _releases(place), [revision])

@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict
 
 from exact_model import text
-from exact_model.judge import COULD_NOT_RUN, IDENTICAL, Report
+from exact_model.reports import COULD_NOT_RUN, IDENTICAL, Report
 from exact_model.text import SHORT, printable
 
 HEAD = ("verdict", "stage", "output", "recorded", "rebuilt", "seconds")

@@ -24,9 +24,8 @@ stages:
     cmd: python train.py
     deps: [train.py]
     params: [size]
-    outs:
-      - reports/metrics.json: {cache: false}
-      - models/model.pkl
+    outs: [models/model.pkl]
+    metrics: [reports/metrics.json: {cache: false}]
 """
 TRAIN = "print(1)\n"
 

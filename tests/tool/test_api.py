@@ -9,7 +9,7 @@ import pytest
 
 import exact_model
 from exact_model import errors
-from exact_model.judge import Report
+from exact_model.reports import Report
 
 from .conftest import md5
 
@@ -90,12 +90,12 @@ def test_which_of_what_nobody_has_committed(unchanged, tmp_path):
 @pytest.mark.parametrize(
     ("call", "told"),
     [
-        (lambda root: exact_model.verify("/"), "is not in a project"),
+        (lambda root: exact_model.verify("/"), "is not in a DVC project"),
         (lambda root: exact_model.verify(root, "nothing"), "git knows no commit 'nothing'"),
         (lambda root: exact_model.verify(root, "HEAD^..HEAD"), "is a range of commits"),
-        (lambda root: exact_model.compare("/"), "is not in a project"),
+        (lambda root: exact_model.compare("/"), "is not in a DVC project"),
         (lambda root: exact_model.compare(root, "nothing"), "git knows no commit 'nothing'"),
-        (lambda root: exact_model.which("/", "0123abcd"), "is not in a project"),
+        (lambda root: exact_model.which("/", "0123abcd"), "is not in a DVC project"),
         (lambda root: exact_model.which(root, root), "is a folder"),
         (lambda root: exact_model.which(root, "x.pkl"), "there is no file x.pkl"),
     ],

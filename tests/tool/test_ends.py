@@ -117,7 +117,7 @@ def test_outside_of_a_project(word, exact, tmp_path):
     done = exact(word, *ENOUGH.get(word, []), cwd=tmp_path)
     assert (done.status, done.out) == (DOCUMENTED.get(word, 1), "")
     assert done.err.startswith("exact: ") and done.err.count("\n") == 1
-    assert "is not in a project" in done.err or word == "merge"
+    assert "is not in a DVC project" in done.err or word == "merge"
 
 
 # -- a reader that has gone, a full disk

@@ -9,8 +9,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from exact_model.dvcfiles import parsed
 from exact_model.errors import Refused
-from exact_model.rebuild import parsed
 
 
 def merged(base: dict, ours: dict, theirs: dict) -> tuple[dict, list[str]]:

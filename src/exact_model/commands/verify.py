@@ -10,16 +10,17 @@ import functools
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from exact_model import git, judge, quick, show, verdicts, verifying
+from exact_model import git, quick, show, verdicts, verifying
 from exact_model.container import add_options
 from exact_model.errors import Misused, Refused
 from exact_model.objects import Store
 from exact_model.packages import project_root
 from exact_model.processes import cancel
 from exact_model.progress import Progress
+from exact_model.reports import COULD_NOT_RUN, DIFFERS, IDENTICAL, SAME_MODEL, Report
 
 WHEN_STOPPED = "stopped; what was rebuilt is removed"
-STATUS = {judge.IDENTICAL: 0, judge.SAME_MODEL: 1, judge.DIFFERS: 1, judge.COULD_NOT_RUN: 2}
+STATUS = {IDENTICAL: 0, SAME_MODEL: 1, DIFFERS: 1, COULD_NOT_RUN: 2}
 
 
 def wanted(root: Path, arguments: argparse.Namespace) -> list[tuple[str, str]]:
@@ -36,7 +37,7 @@ def wanted(root: Path, arguments: argparse.Namespace) -> list[tuple[str, str]]:
     return list(first.values())
 
 
-def judged(task, releases, asked, root: Path, name: str, commit: str, heard) -> judge.Report:
+def judged(task, releases, asked, root: Path, name: str, commit: str, heard) -> Report:
     """The report of `task` on a commit, and on its releases, some of which were `asked` for."""
     report = task(root, name, commit, heard)
     with contextlib.suppress(Refused):
