@@ -168,8 +168,8 @@ class Builder:
     All in one place, one after the other, so that only what varies the path makes another one.
     """
 
-    def __init__(self, root: Path, commit: str, heard):
-        self.root, self.commit, self.heard = root, commit, heard
+    def __init__(self, root: Path, commit: str, progress: Progress):
+        self.root, self.commit, self.progress = root, commit, progress
         self.store = Store(root)
         self.stack = contextlib.ExitStack()
 
@@ -212,7 +212,7 @@ class Builder:
 
     def run(self, tree: Path, place: Path, chosen: tuple[Variation, ...]) -> rebuild.Made:
         """Run the stages in `tree` under the variations."""
-        environment = kept_environment(self.root, tree, self.heard)
+        environment = kept_environment(self.root, tree, self.progress.detail)
         varied = {
             name: value.replace("{place}", str(place))
             for variation in chosen
@@ -226,7 +226,9 @@ class Builder:
                 usual = surroundings(tree, environment)["PATH"]
                 environ["PATH"] = os.pathsep.join([first, usual])
             before = tuple(word for variation in chosen for word in variation.before)
-            return rebuild.reproduce(tree, environment, self.heard, before=before, **environ)
+            return rebuild.reproduce(
+                tree, environment, self.progress.detail, before=before, **environ
+            )
 
 
 def usual_values() -> dict[str, str]:
@@ -299,7 +301,7 @@ def differing(builder: Builder, usual: Built, *chosen: Variation) -> Finding:
     """Build under the variations `chosen` and compare with what was made without."""
     names = " + ".join(variation.name for variation in chosen) or "nothing"
     what = "; ".join(variation.what for variation in chosen) or "the same again"
-    builder.heard(names if len(chosen) < 2 else f"{len(chosen)} variations at once")
+    builder.progress.step(names if len(chosen) < 2 else f"{len(chosen)} variations at once")
     try:
         with builder.build(*chosen) as built:
             before, after = usual.md5s(), built.md5s()
@@ -318,7 +320,7 @@ def differing(builder: Builder, usual: Built, *chosen: Variation) -> Finding:
 
 def findings(builder: Builder, chosen: list[Variation]) -> Iterator[Finding]:
     """The verdict on each variation, built one by one only where all at once differ."""
-    builder.heard("a first build")
+    builder.progress.step("a first build")
     usual = builder.usual()
     possible = []
     for variation in chosen:
@@ -421,7 +423,7 @@ def main(arguments: argparse.Namespace) -> int:
     forget()
     root = project_root(Path.cwd()).resolve()
     ((_, commit),) = git.commits(root, "HEAD")
-    with Progress() as progress, Builder(root, commit, progress.step) as builder:
+    with Progress() as progress, Builder(root, commit, progress) as builder:
         found = list(findings(builder, chosen))
     print(json.dumps([asdict(one) for one in found], indent=2) if arguments.json else report(found))
     return 1 if any(one.verdict == reports.DIFFERS for one in found) else 0
