@@ -458,7 +458,6 @@ RUN = {
     "release.py: make": "release, not built",
     "release.py: make push": "release, object missing",
     "release.py: make verify REV=--quick": "quick, nowhere",
-    "run.py: . {}": "another project's environment",
     "run.py: make env": "another project's environment",
     "packages.py: make env": "another project's environment",
     "venv.py: make env": "another project's environment",
