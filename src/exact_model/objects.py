@@ -22,9 +22,13 @@ NO_REMOTE = (
 
 
 class Store:
-    """The cache and the remotes of the project at `root`, as they are configured now."""
+    """The cache and the remotes of the project at `root`, as they are configured now.
 
-    def __init__(self, root: Path):
+    `heard` gets what is fetched from a remote, which may take long.
+    """
+
+    def __init__(self, root: Path, heard: Callable[[str], None] = len):
+        self._heard = heard
         # Imported when first needed, for it takes a third of a second.
         from dvc.exceptions import DvcException
         from dvc.repo import Repo
@@ -119,6 +123,7 @@ class Store:
         told = f"{state} in the cache"
         if state != "intact":
             odb = self.remote(remote)
+            self._heard(f"getting {md5} from the remote")
             state = self.copied(odb, md5, path) if odb else "missing"
             told += f" and {state} on the remote" if odb else " and there is no remote"
             if state == "intact":
