@@ -36,7 +36,7 @@ jsonpointer jsonschema jsonschema_specifications jupyter jupyter_builder jupyter
 jupyter_events jupyter_lsp jupyter_server jupyter_server_terminals jupyterlab jupyterlab_pygments
 jupyterlab_server jwt kiwisolver knack kombu lark markdown_it markupsafe matplotlib
 matplotlib_inline mdurl mistune mpl_toolkits msal msal_extensions multidict narwhals nbclient
-nbconvert nbformat nest_asyncio2 networkx notebook_shim numpy oauth2client oauthlib omegaconf
+nbconvert nbformat nbstripout nest_asyncio2 networkx notebook_shim numpy oauth2client oauthlib omegaconf
 opentelemetry orjson oss2 ossfs overrides packaging pandas pandocfilters parso pathspec pexpect pip
 pkg_resources platformdirs pluggy prometheus_client prompt_toolkit propcache proto psutil ptyprocess
 public pure_eval py pyarrow pyasn1 pyasn1_modules pycparser pydantic pydantic_core pydantic_settings
