@@ -492,6 +492,11 @@ ELSEWHERE = {
     "pull.py: make pull": "tests/test_pull.py",
     "push.py: make pull": "tests/test_pull.py",
     "release.py: git rm -r --cached {}": "tests/test_layouts.py",
+    "template.py: git log {}": "a look at the history of one file",
+    "update.py: git add {}": "tests/test_update.py settles a conflict",
+    "update.py: git init": "tests/test_update.py has a project without git",
+    "update.py: make env && make": "tests/test_update.py, on a project of the old layout",
+    "update.py: make lock": "tests/test_variables.py runs make lock",
     "params.py: make": "tests/test_faults.py changes a file while a stage runs",
 }
 TOOLS = r"(?:make|git|dvc|docker|uv|pip|exact|source|\.|\S*/bin/\S+) [^`']+|make"

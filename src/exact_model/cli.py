@@ -25,6 +25,7 @@ WORDS = {
     "pull": "get this commit's data and models, and hash what came",
     "push": "push the files of older, unpushed commits to the DVC remote",
     "data": "replace the raw data by a file or URL, checked by its hash",
+    "update": "bring the project the newest template and tool",
     "setup": "tell git how files are stored and merged (make calls it)",
     "merge": "merge two dvc.lock, stage by stage (git calls it)",
     "pre-push": "check that the DVC remote has the files of what is pushed (git calls it)",

@@ -13,14 +13,15 @@ REFUSED = {
     "vary": COULD_NOT,
     "which": COULD_NOT,
     "compare": COULD_NOT,
+    "update": COULD_NOT,
     "venv": WRONG_ENVIRONMENT,
 }
 # All of them, as `exact --help` and docs/commands.md have them.
 STATUSES = {
     "0": "done, and the answer is yes: identical, found, whole",
-    "1": "the answer is no: something differs, is not found or is missing on the remote; "
+    "1": "the answer is no: something differs, is not found or is missing on the remote, or an update left a conflict; "
     "data, image, merge, pre-push, pull, push, release, run, setup: refused, or it failed",
-    "2": "compare, vary, verify, which: refused, or it could not run; "
+    "2": "compare, update, vary, verify, which: refused, or it could not run; "
     "any command: its arguments are wrong",
     "78": "run, venv: the environment is not what the locks name",
     "126, 127": "run: the command cannot be run, or is not on PATH",
