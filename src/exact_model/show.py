@@ -68,7 +68,12 @@ def table(report: Report) -> str:
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in lines
     ]
-    return "\n".join([summary(report), *text, *remarks(report)])
+    return "\n".join([summary(report), *text, *remarks(report), judged_by(report)])
+
+
+def judged_by(report: Report) -> str:
+    """The tool that a verdict is of."""
+    return f"judged by {report.tool}"
 
 
 def markdown(reports: list[Report]) -> str:
@@ -79,7 +84,7 @@ def markdown(reports: list[Report]) -> str:
         for number, cells in enumerate(rows(report)):
             text.append(f"| {' | '.join(map(escaped, cells))} |")
             text += ["|---" * len(cells) + "|"] if number == 0 else []
-        text += ["", *(f"- {escaped(remark)}" for remark in remarks(report)), ""]
+        text += ["", *(f"- {escaped(x)}" for x in (*remarks(report), judged_by(report))), ""]
     return "\n".join(text).strip()
 
 

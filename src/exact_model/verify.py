@@ -13,7 +13,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from exact_model import git, history, judge, quick, rebuild, show, verdicts
+from exact_model import git, history, judge, own, published, quick, rebuild, show, verdicts
 from exact_model.container import Container, add_options, build, engine
 from exact_model.environment import kept_environment
 from exact_model.explain import Case, explain
@@ -33,26 +33,36 @@ def verify(
     commit: str,
     heard,
     options: argparse.Namespace | None = None,
+    wanted: str | None = None,
 ) -> judge.Report:
     """Rebuild `commit` and compare; `heard` gets what is being done, for a progress line.
 
-    With `options` it is rebuilt in a container of its own Dockerfile's.
+    With `options` it is rebuilt in a container of its own Dockerfile's. A commit that names another
+    tool than the one with the sha256 `wanted` could not run.
     """
     report = judge.Report(name, commit)
     with judge.filled_in(report), workplace(root) as place, contextlib.ExitStack() as stack:
         client = stack.enter_context(engine()) if options else None
-        verify_in(place, root, report, store, heard, client, options)
+        verify_in(place, root, report, store, heard, client, options, wanted)
     if not cancelled.is_set():
         verdicts.keep(root, commit, report.verdict)
     return report
 
 
 def verify_in(
-    place: Path, root: Path, report: judge.Report, store: Store, heard, client, options
+    place: Path,
+    root: Path,
+    report: judge.Report,
+    store: Store,
+    heard,
+    client,
+    options,
+    wanted: str | None = None,
 ) -> None:
     """Do the work of `verify` in the folder `place`; the report is filled in on the way."""
     heard("getting its files and inputs")
-    tree, stages, names = judge.ready(root, report.commit, place, store)
+    tree, stages, names = judge.ready(root, report.commit, place, store, report)
+    own.check(report.own_tool, wanted)
     if client:
         heard("building its image")
         committed = history.person(root, report.commit)["committed"]
@@ -65,7 +75,7 @@ def verify_in(
     shutil.copyfile(TRACE, tracer)
     traced = {"EXACT_TRACE": str(tracer), "EXACT_TRACE_LOG": str(log)}
     made = rebuild.reproduce(tree, environment, heard, **traced)
-    stages = judge.check_rebuilt(stages, made)
+    judge.check_rebuilt(stages, made)
     report.lines = judge.compare(stages, made)
     report.problem = judge.failure(stages, made)
     read = list(dict.fromkeys(judge.undeclared(tree, stages, names, log)))
@@ -127,6 +137,10 @@ def parser() -> argparse.ArgumentParser:
     add("--quick", action="store_true", help="only read back what is stored, and hash it")
     add("--jobs", type=positive, default=1, metavar="N", help="revisions at once (1)")
     add("--container", action="store_true", help="rebuild in containers of their own Dockerfiles")
+    add("--tool", type=own.sha256, metavar="sha256:…", help="accept this tool alone as the judge")
+    add("--repo", metavar="URL", help="verify in a new clone of this repository, then remove it")
+    add("--path", metavar="FOLDER", help="with --repo: where in it the project is")
+    add("--remote", metavar="URL", help="with --repo: where the data of its DVC remote is now")
     add_options(found)
     form = found.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="the report as JSON")
@@ -141,27 +155,46 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def asked_for(arguments: argparse.Namespace, places: contextlib.ExitStack) -> tuple:
+    """The repository that is asked about, its commits as `wanted` gives them, and what to do.
+
+    A repository that is cloned for this is removed when `places` are left.
+    """
+    if arguments.tool:
+        own.check_running(arguments.tool)
+    task = functools.partial(quick.check if arguments.quick else verify, wanted=arguments.tool)
+    if arguments.container:
+        task = functools.partial(task, options=arguments)
+    if arguments.repo is None:
+        root = project_root(Path.cwd()).resolve()
+        pairs = wanted(root, arguments)
+        return root, pairs, functools.partial(task, Store(root))
+    clone = places.enter_context(published.cloned(arguments.repo))
+    task = functools.partial(published.report_on, clone, arguments.path, arguments.remote, task)
+    return clone.clone, wanted(clone.clone, arguments), task
+
+
 def main(words: list[str]) -> int:
     """Verify and print; the exit status is that of the worst verdict, 130 after Ctrl-C."""
     options = parser()
     arguments = options.parse_args(words)
     if arguments.quick and arguments.container:
         options.error("--quick rebuilds nothing, so it takes no --container")
+    if arguments.repo is None and (arguments.path or arguments.remote):
+        options.error("--path and --remote go with --repo")
+    if arguments.repo is not None and not (arguments.revisions or arguments.tags):
+        options.error("--repo takes the tags that were published, or --tags")
     stop_cleanly()
     progress = None
     try:
-        root = project_root(Path.cwd()).resolve()
-        pairs = wanted(root, arguments)
-        store = Store(root)
-        task = functools.partial(quick.check if arguments.quick else verify, store)
-        if arguments.container:
-            task = functools.partial(task, options=arguments)
-        releases = git.releases_with_texts(root)
-        asked = arguments.revisions + ([*releases] if arguments.tags else [])
-        task = functools.partial(judged, task, releases.values(), asked)
-        form = show.json_of if arguments.json else show.markdown if arguments.summary else None
-        progress = show.Progress(len(pairs), tables=form is None)
-        reports = all_of(root, pairs, arguments.jobs, task, progress)
+        with contextlib.ExitStack() as places:
+            root, pairs, task = asked_for(arguments, places)
+            releases = git.releases_with_texts(root)
+            asked = arguments.revisions + ([*releases] if arguments.tags else [])
+            task = functools.partial(judged, task, releases.values(), asked)
+            form = show.json_of if arguments.json else show.markdown if arguments.summary else None
+            progress = show.Progress(len(pairs), tables=form is None)
+            reports = all_of(root, pairs, arguments.jobs, task, progress)
         if form:
             print(form(reports), flush=True)
     except Refused as error:
