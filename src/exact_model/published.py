@@ -77,7 +77,7 @@ class Published:
             settings["remote"], settings["remotes"][name] = name, {"url": absolute(url)}
         notes = self.lead(folder, settings)
         (folder / ".dvc").mkdir(parents=True, exist_ok=True)
-        (folder / ".dvc/config").write_text(written(settings), encoding="utf-8")
+        (folder / ".dvc/config").write_bytes(written(settings))
         used = settings["remotes"].get(settings["remote"], {}).get("url")
         get = f"its DVC remote is {used}; if its data lies elsewhere, {GET}" if used else GET
         return Store(project, get), notes
@@ -94,15 +94,17 @@ class Published:
                 break
         try:
             lines = (text or b"").decode("utf-8-sig").splitlines()
-            config = ConfigObj(lines, interpolation=False, list_values=False)
+            config = ConfigObj(lines, interpolation=False)
         except (ConfigObjError, UnicodeDecodeError) as error:
             raise Refused(f".dvc/config of this commit cannot be read: {error}") from None
         remotes = {}
         for name, section in config.items():
             found = REMOTE.match(name)
             if found and isinstance(section, dict):
-                kept = {key: text for key, text in section.items() if key in PLAIN}
-                remotes[found[1].lower()] = kept
+                texts = {k.lower(): text for k, text in section.items() if isinstance(text, str)}
+                kept = {key: text for key, text in texts.items() if key in PLAIN}
+                if "url" in kept:
+                    remotes[found[1].lower()] = kept
         core = config.get("core")
         default = core.get("remote", "") if isinstance(core, dict) else ""
         return folder if text is not None else project, {
@@ -113,12 +115,15 @@ class Published:
     def lead(self, folder: Path, settings: dict) -> list[str]:
         """Let relative remotes lead where they lead from the original; returns what was done.
 
-        Refused where one is a folder beside a clone of somebody else's.
+        Refused where the default is a folder beside a clone of somebody else's; others are dropped.
         """
         notes = []
-        for name, told in settings["remotes"].items():
+        for name, told in [*settings["remotes"].items()]:
             url = told.get("url", "")
             if "://" in url or not url or os.path.isabs(url):
+                continue
+            if not self.origin and name != settings["remote"]:
+                del settings["remotes"][name]
                 continue
             if not self.origin:
                 place = (
@@ -142,12 +147,14 @@ def absolute(url: str) -> str:
     return url if "://" in url else str(Path(url).resolve())
 
 
-def written(settings: dict) -> str:
+def written(settings: dict) -> bytes:
     """The text of a .dvc/config with these remotes."""
-    values = ["[core]", f"    remote = {settings['remote']}", "    analytics = false"]
-    for name, told in settings["remotes"].items():
-        values += [f"['remote \"{name}\"']", *(f"    {key} = {told[key]}" for key in told)]
-    return "\n".join([*values, ""])
+    from configobj import ConfigObj
+
+    sections = {f'remote "{name}"': told for name, told in settings["remotes"].items()}
+    config = ConfigObj({"core": {"remote": settings["remote"], "analytics": "false"}, **sections})
+    config.encoding = "utf-8"
+    return b"\n".join(line.encode() if isinstance(line, str) else line for line in config.write())
 
 
 def origin_of(repo: str) -> Path | None:

@@ -49,7 +49,7 @@ def repository(
         (place / ".dvc").mkdir(parents=True)
         (place / "dvc.yaml").write_text("stages: {}\n")
         (place / "dvc.lock").write_text("schema: '2.0'\n")
-        (place / ".dvc/config").write_text(CONFIG.format(url=url, more=more))
+        (place / ".dvc/config").write_text(CONFIG.format(url=f'"{url}"', more=more))
     folder.mkdir(exist_ok=True)
     (folder / "notes").mkdir()
     (folder / "notes/dvc.yaml").write_text("no project, for it has no dvc.lock\n")
@@ -84,7 +84,7 @@ def test_no_program_that_its_configuration_names(tmp_path):
     with cloned(str(folder)) as found:
         project = found.project(commit, None)
         settings = found.settings(project, commit)[1]
-        text = published.written(settings)
+        text = published.written(settings).decode()
     assert settings["remotes"]["store"] == {"url": "s3://bucket/data", "region": "eu-west-1"}
     assert settings["remote"] == "store" and "evil" not in text and "hydra" not in text
 
@@ -124,8 +124,9 @@ def test_a_folder_beside_somebody_elses_clone(tmp_path):
         told = r"remote store is the folder ../../store beside a clone .* place: --remote URL"
         with pytest.raises(Refused, match=told):
             away.store(away.project(commit, None), commit, None)
-        store, notes = away.store(away.project(commit, None), commit, str(tmp_path / "mirror"))
-        assert (store.address("store")[0], notes) == (str(tmp_path / "mirror"), [])
+        mirror = str(tmp_path / """a #mirror, 'with' "names" % é""")
+        store, notes = away.store(away.project(commit, None), commit, mirror)
+        assert (store.address("store")[0], notes) == (mirror, [])
 
 
 def test_which_project(tmp_path):
