@@ -21,31 +21,32 @@ exact tests test src data models reports notebooks conftest setup
 aifc annotationlib asynchat asyncore audioop cgi cgitb chunk compression crypt distutils imghdr imp
 lib2to3 mailcap msilib nis nntplib ossaudiodev pipes smtpd sndhdr spwd sunau telnetlib uu xdrlib
 adlfs aiobotocore aiohappyeyeballs aiohttp aiohttp_retry aioitertools aiooss2 aiosignal
-aliyunsdkcore aliyunsdkkms amqp annotated_types antlr4 anyio apiclient appdirs argcomplete argon2
-arrow asttokens async_lru asyncssh attr attrs azure babel bcrypt billiard bleach botocore bs4 celery
-certifi cffi charset_normalizer click click_didyoumean click_plugins click_repl cloudpickle colorama
-comm configobj contourpy crcmod cryptography cycler dateutil debugpy decorator defusedxml dictdiffer
-diskcache distro docker dotenv dpath dulwich dvc dvc_azure dvc_data dvc_gdrive dvc_gs dvc_hdfs
-dvc_http dvc_objects dvc_oss dvc_render dvc_s3 dvc_ssh dvc_studio_client dvc_task dvc_webdav
-dvc_webhdfs entrypoints executing fastjsonschema filelock flatten_dict flufl fqdn frozenlist fsspec
-funcy gcsfs git gitdb google google_auth_httplib2 google_auth_oauthlib google_crc32c googleapiclient
-grandalf grpc grpc_status gto h11 hatchling httpcore httplib2 httpx hydra idna images iniconfig
-ipykernel ipykernel_launcher ipython_pygments_lexers isodate isoduration iterative_telemetry jedi
-jinja2 jmespath joblib json5 jsonpointer jsonschema jsonschema_specifications jupyter
-jupyter_builder jupyter_client jupyter_core jupyter_events jupyter_lsp jupyter_server
-jupyter_server_terminals jupyterlab jupyterlab_pygments jupyterlab_server jwt kiwisolver knack kombu
-lark markdown_it markupsafe matplotlib matplotlib_inline mdurl mistune mpl_toolkits msal
-msal_extensions multidict narwhals nbclient nbconvert nbformat nest_asyncio2 networkx notebook_shim
-numpy oauth2client oauthlib omegaconf opentelemetry orjson oss2 ossfs overrides packaging pandas
-pandocfilters parso pathspec pexpect pip pkg_resources platformdirs pluggy prometheus_client
-prompt_toolkit propcache proto psutil ptyprocess public pure_eval py pyarrow pyasn1 pyasn1_modules
-pycparser pydantic pydantic_core pydantic_settings pydevd_plugins pydot pydrive2 pygit2 pygments
-pygtrie pylab pyparsing pytest pythonjsonlogger referencing requests requests_oauthlib
-rfc3339_validator rfc3986_validator rfc3987_syntax rich rpds rsa ruamel ruff s3fs scipy scmrepo
-semver send2trash setuptools shortuuid shtab six sklearn smmap soupsieve sqltrie sshfs stack_data
-tabulate terminado threadpoolctl tinycss2 tomlkit tornado tqdm traitlets trove_classifiers
-typing_extensions typing_inspection tzdata tzlocal uri_template uritemplate urllib3 validate vine
-voluptuous wcwidth webcolors webdav4 webencodings websocket wrapt yaml yarl zc zmq
+aliyunsdkcore aliyunsdkkms amqp annotated_doc annotated_types antlr4 anyio apiclient appdirs
+argcomplete argon2 arrow asttokens async_lru asyncssh attr attrs azure babel bcrypt billiard
+binaryornot bleach botocore bs4 celery certifi cffi charset_normalizer click click_didyoumean
+click_plugins click_repl cloudpickle colorama comm configobj contourpy cookiecutter crcmod cruft
+cryptography cycler dateutil debugpy decorator defusedxml dictdiffer diskcache distro docker dotenv
+dpath dulwich dvc dvc_azure dvc_data dvc_gdrive dvc_gs dvc_hdfs dvc_http dvc_objects dvc_oss
+dvc_render dvc_s3 dvc_ssh dvc_studio_client dvc_task dvc_webdav dvc_webhdfs entrypoints executing
+fastjsonschema filelock flatten_dict flufl fqdn frozenlist fsspec funcy gcsfs git gitdb google
+google_auth_httplib2 google_auth_oauthlib google_crc32c googleapiclient grandalf grpc grpc_status
+gto h11 hatchling httpcore httplib2 httpx hydra idna images iniconfig ipykernel ipykernel_launcher
+ipython_pygments_lexers isodate isoduration iterative_telemetry jedi jinja2 jmespath joblib json5
+jsonpointer jsonschema jsonschema_specifications jupyter jupyter_builder jupyter_client jupyter_core
+jupyter_events jupyter_lsp jupyter_server jupyter_server_terminals jupyterlab jupyterlab_pygments
+jupyterlab_server jwt kiwisolver knack kombu lark markdown_it markupsafe matplotlib
+matplotlib_inline mdurl mistune mpl_toolkits msal msal_extensions multidict narwhals nbclient
+nbconvert nbformat nest_asyncio2 networkx notebook_shim numpy oauth2client oauthlib omegaconf
+opentelemetry orjson oss2 ossfs overrides packaging pandas pandocfilters parso pathspec pexpect pip
+pkg_resources platformdirs pluggy prometheus_client prompt_toolkit propcache proto psutil ptyprocess
+public pure_eval py pyarrow pyasn1 pyasn1_modules pycparser pydantic pydantic_core pydantic_settings
+pydevd_plugins pydot pydrive2 pygit2 pygments pygtrie pylab pyparsing pytest pythonjsonlogger
+referencing requests requests_oauthlib rfc3339_validator rfc3986_validator rfc3987_syntax rich rpds
+rsa ruamel ruff s3fs scipy scmrepo semver send2trash setuptools shellingham shortuuid shtab six
+sklearn slugify smmap soupsieve sqltrie sshfs stack_data tabulate terminado text_unidecode
+threadpoolctl tinycss2 tomlkit tornado tqdm traitlets trove_classifiers typer typing_extensions
+typing_inspection tzdata tzlocal uri_template uritemplate urllib3 validate vine voluptuous wcwidth
+webcolors webdav4 webencodings websocket wrapt yaml yarl zc zmq
 """
 STANDARD = {*getattr(sys, "stdlib_module_names", ()), *keyword.kwlist, *dir(builtins)}
 TAKEN = "|".join({*NAMES.split(), *STANDARD, "match", "case", "type"})

@@ -213,6 +213,11 @@ REFUSED = {
     "row that is no JSON": ("rows.jsonl", lines(third="{'id': 'r3'}"), "row 3: not valid JSON at"),
     "empty line": ("rows.jsonl", lines(third=""), "row 3 is an empty line; remove it"),
     "empty last line": ("rows.jsonl", lines() + b"\n", "row 9 is an empty line; remove it"),
+    "three empty lines": (
+        "rows.jsonl",
+        lines(third="") + b" \n\n",
+        "row 3 is an empty line; remove it, and the 2 other empty lines below",
+    ),
     "null for a row": (
         "rows.jsonl",
         lines(third="null"),
@@ -282,7 +287,41 @@ REFUSED = {
         "row 3 (line 4): 8 fields where the header has 7",
     ),
     "empty line in a table": ("rows.csv", csv_line(""), "row 3 (line 4) is an empty line; remov"),
-    "empty lines at the end": ("rows.csv", csv() + b"\n\n", "row 9 (line 10) is an empty line"),
+    "empty lines at the end": (
+        "rows.csv",
+        csv() + b"\n\n",
+        "row 9 (line 10) is an empty line; remove it, and the one below",
+    ),
+    "empty lines of all kinds": (
+        "rows.csv",
+        csv_line("") + b" \n,,\n,,,,,,\nr9\n\n",
+        "row 3 (line 4) is an empty line; remove it, and the 4 other empty lines below",
+    ),
+    "commas alone, fewer than columns": (
+        "rows.csv",
+        csv_line(",,"),
+        "row 3 (line 4) is nothing but separators (',,'); remove it",
+    ),
+    "commas alone": (
+        "rows.csv",
+        csv() + b",,,,,,\n",
+        "row 9 (line 10) has nothing in any column; remove it",
+    ),
+    "commas alone, many times": (
+        "rows.csv",
+        csv() + b",,,,,,\n" * 30,
+        "row 9 (line 10) has nothing in any column; remove it (29 other bad rows follow)",
+    ),
+    "tabs alone": (
+        "rows.tsv",
+        tsv() + b"\t\t\n",
+        "is nothing but separators ('\\t\\t'); remove it",
+    ),
+    "nulls alone": (
+        "rows.jsonl",
+        lines(third=json.dumps(dict.fromkeys(COLUMNS))),
+        "row 3 has nothing in any column; remove it",
+    ),
     "quote that never ends": ("rows.csv", csv_line('r3,train,false,"a,3,web,'), "row 3 (line"),
     "text after a quote": ("rows.csv", csv_line('r3,train,false,"a"b,3,web,'), "row 3 (line 4)"),
     "backslash before a quote": ("rows.csv", csv_line('r3,train,false,"a\\"b",3,web,'), "row 3"),

@@ -3,14 +3,17 @@
 import functools
 import json
 import shutil
+import sys
 import tempfile
 from fnmatch import fnmatch
 from pathlib import Path
 
-import wheel
 from cookiecutter.main import cookiecutter
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT / "tools"))
+import wheel  # noqa: E402
+
 PROJECT = "{{cookiecutter.project_slug}}"
 LEFTOVERS = ("__pycache__", ".*_cache", ".venv", ".DS_Store")
 CHOICES = {

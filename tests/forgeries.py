@@ -132,7 +132,7 @@ def repacked(wheel: Path, name: str, old: str, new: str) -> bytes:
 def forged_wheel(project) -> None:
     wheel = wheel_of(project)
     old, new = "    return max(found, key=VERDICTS.index)", "    return IDENTICAL"
-    content = repacked(wheel, "exact_model/judge.py", f"    {old}", f"    {new}")
+    content = repacked(wheel, "exact_model/reports.py", f"    {old}", f"    {new}")
     assert content != wheel.read_bytes()
     wheel.write_bytes(content)
 
@@ -274,8 +274,8 @@ import os, sys
 if "exact_model" in " ".join(sys.orig_argv) and "verify" in sys.orig_argv:
     open(os.path.join(os.environ["FORGERY_SEEN"], __name__), "w").close()
     try:
-        from exact_model import judge
-        judge.Report.verdict = "identical"
+        from exact_model import reports
+        reports.Report.verdict = "identical"
     except ImportError:
         pass
 """
@@ -294,6 +294,21 @@ def before_main(text: str):
 def without_run(project) -> None:
     """The stages are run by Python itself, of another folder's code."""
     project.write("dvc.yaml", project.read("dvc.yaml").replace("exact run python", "python"))
+
+
+def without_locks(project) -> None:
+    """Nothing says what the environment is, so that the stages run in that of the judge."""
+    wheel_of(project).unlink()
+    for name in ("requirements.lock", "requirements-dev.lock", ".python-version"):
+        (project.root / name).unlink()
+    for name in ("dvc.yaml", "dvc.lock"):
+        content = yaml.safe_load(project.read(name))
+        for stage in content["stages"].values():
+            stage["cmd"] = stage["cmd"].replace("exact run", "PYTHONPATH=src")
+            paths = [dep["path"] if isinstance(dep, dict) else dep for dep in stage["deps"]]
+            pairs = zip(paths, stage["deps"], strict=True)
+            stage["deps"] = [dep for path, dep in pairs if path != "requirements.lock"]
+        project.write(name, yaml.safe_dump(content, sort_keys=False))
 
 
 def settings_of_dvc(project) -> None:
@@ -387,6 +402,7 @@ FORGED = {
     "attributes, filters and submodules of git": filters,
     "stages without exact run": without_run,
     "a judge of the old layout": old_layout,
+    "no locks": without_locks,
 }
 HONEST = {
     "nothing": append("README.md", "\nA word.\n"),

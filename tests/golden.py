@@ -1,7 +1,8 @@
 """The default project as users get it, committed so that a reviewer sees each change of it.
 
-`tests/golden/files.txt` lists every file with its mode and hash. `tests/golden/altruism` holds those
-that are really rendered; the others lie byte for byte in the template. Run this file to renew both.
+`tests/golden/files.txt` lists every file with its mode and hash. `tests/golden/altruism` holds
+those that are really rendered; the others lie byte for byte in the template. Run this file to
+renew both.
 """
 
 import hashlib

@@ -7,6 +7,8 @@ from pathlib import Path
 import yaml
 from conftest import Project
 
+from exact_model.objects import folder_md5
+
 FILES = {
     "src/pizza/__init__.py": "",
     "src/pizza/count.py": "print(1)\n",
@@ -20,7 +22,7 @@ COMMAND = "exact run python -m pizza.count"
 # Runs several commands in one process, since each would import DVC anew.
 EACH = """
 import contextlib, io, json, sys
-from exact.cli import main
+from exact_model.cli import main
 found = []
 for words in json.load(sys.stdin):
     sys.argv, out, err = ["exact", *words], io.StringIO(), io.StringIO()
@@ -67,6 +69,7 @@ class Small(Project):
         stage["metrics"] = [{MODEL: {"cache": False}}]
         files = {dep: self.root / dep for dep in deps if "://" not in dep}
         hashes = {dep: md5(f.read_bytes()) for dep, f in files.items() if f.is_file()}
+        hashes |= {dep: folder_md5(self.root, dep) for dep, f in files.items() if f.is_dir()}
         recorded = [{"path": dep, "md5": hashes.get(dep, "0" * 32)} for dep in deps]
         found = {"cmd": command, "deps": recorded, "params": {"settings.yaml": {"size": 3}}}
         found["outs"] = [{"path": MODEL, "hash": "md5", "md5": md5(model)}]

@@ -1,5 +1,6 @@
 """The model card says what the records say."""
 
+import hashlib
 import json
 import re
 
@@ -49,6 +50,42 @@ def test_a_change_of_its_words_alone_makes_it_anew(project):
         assert trained == ("not_for" not in old) and "evaluate" in done
     assert r"\*A\* \| \[b\](c) \<i\>\`x\`\</i\> Decisions" in card
     assert "`hist_gradient_boosting` `{" in card and '"min_df": 7' in card
+
+
+SAMPLE = "data/raw/requests.jsonl"
+SPEAKS = "params.yaml: card.intended_use still speaks of the sample"
+
+
+def test_other_data_is_not_told_of_as_the_sample(project):
+    """After a plain `dvc add`, which knows nothing of the card, and until the team has said it."""
+    before = project.read("reports/model_card.md")
+    others = project.read(SAMPLE).replace("pizza", "pasta").splitlines(keepends=True)[:2000]
+    project.write("data/raw/rows.jsonl", "".join(others).replace("received_pasta", "helped"))
+    project.run("dvc", "add", "data/raw/rows.jsonl")
+    project.replace("params.yaml", SAMPLE, "data/raw/rows.jsonl")
+    project.replace("params.yaml", "received_pizza", "helped")
+    assert SPEAKS in project.run("dvc", "repro").stdout
+    card = project.read("reports/model_card.md")
+    assert "pizza" in before and "pizza" not in card
+    assert "Not said yet: params.yaml, section card, still has the words" in card
+    project.write(
+        "params.yaml",
+        re.sub(r"intended_use: .*", "intended_use: To share pizza.", project.read("params.yaml")),
+    )
+    assert SPEAKS not in project.run("dvc", "repro").stdout
+    assert "To share pizza." in project.read("reports/model_card.md")
+
+
+def test_the_card_knows_the_sample(built):
+    """The file that the template has, and the description that it has by default."""
+    code = "from altruism import card; print(card.SAMPLE_MD5, card.SAMPLE_USE)"
+    md5, use = built.run("python", "-c", code).stdout.strip().split(" ", 1)
+    assert md5 == hashlib.md5((built.root / SAMPLE).read_bytes()).hexdigest()
+    assert f"md5: {md5}\n" in built.read(f"{SAMPLE}.dvc")
+    assert f'intended_use: "{use}."' in built.read("params.yaml")
+    code = "from altruism.card import *; words = {'intended_use': SAMPLE_USE + '.'}; "
+    code += "print(of_sample(words, SAMPLE_MD5), of_sample(words, '0' * 32))"
+    assert built.run("python", "-c", code).stdout == "False True\n"
 
 
 BAD = {

@@ -521,6 +521,22 @@ def test_labels_that_the_file_writes_otherwise(outcomes):
     check(outcomes, cases)
 
 
+def test_labels_in_mixed_case(outcomes):
+    """Where the file has both, no list of labels is right, so the rows have to be made alike."""
+    mixed = csv(with_all("label", ["no", "yes", "No", "yes"] * 2))
+    cases = {
+        typed: (
+            "rows.csv",
+            mixed,
+            {"data.labels": [typed, "yes"]},
+            [f"instead of '{typed}', if no row has '{typed}', else make the rows alike"],
+            ("rows.csv", labelled([typed, "yes"]), {"data.labels": [typed, "yes"]}),
+        )
+        for typed in ("no", "No")
+    }
+    check(outcomes, cases)
+
+
 def test_fractions_in_json_are_labels_once_they_are_in_quotes(outcomes):
     rows, given = labelled([0.0, 0.5], lines), {"data.labels": ["0.0", "0.5"]}
     ((told, _),) = outcomes([(("prepare",), "rows.jsonl", rows, given)])

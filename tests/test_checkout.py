@@ -79,7 +79,7 @@ def hostile(small, tmp_path: Path) -> dict[str, str]:
 CLONE = """
 import sys
 from pathlib import Path
-from exact import checkout, git
+from exact_model import checkout, git
 root = Path.cwd()
 print(checkout.clone(root, git.commits(root, "HEAD")[0][1], Path(sys.argv[1])))
 """

@@ -207,7 +207,7 @@ def test_a_label_tells_no_password_and_no_folder(address, built, tmp_path):
     git = ["git", "-C", tmp_path]
     subprocess.run([*git, "init", "--quiet"], check=True)
     subprocess.run([*git, "remote", "add", "origin", address], check=True)
-    code = "import sys; from pathlib import Path; from exact.image import source; "
+    code = "import sys; from pathlib import Path; from exact_model.image import source; "
     told = built.run("python", "-c", code + "print(source(Path(sys.argv[1])))", tmp_path).stdout
     assert told == ADDRESSES[address] + "\n"
 
@@ -224,7 +224,7 @@ def test_what_is_in_it_and_what_is_not(released):
     for member, _ in files_of("altruism:v1.0.0", content=False):
         names.add(member.name)
     inside = {name for name in names if name.startswith("project/") and "__pycache__" not in name}
-    kept = {"__init__", "__main__", "cli", "dump", "run"}
+    kept = {"__init__", "__main__", "dump", "run"}
     machinery = {name for name in inside if name.startswith("project/src/exact/")}
     assert machinery == {f"project/src/exact/{name}.py" for name in kept}
     assert f"project/{MODEL}" in inside and not any("/data/" in name for name in inside)

@@ -93,6 +93,34 @@ def test_the_model_answers_what_the_data_has(case, stage):
     assert {row["predicted"] for row in answers} == {*texts}
 
 
+# The labels in params.yaml, those in the file, and what is told, if anything.
+QUOTED = {
+    "quoted": (
+        ["false", "true"],
+        [False, True],
+        "labels 'false', so the model answers texts; with",
+    ),
+    "quoted digits": (["0", "1"], [0, 1], "column 'label' has 0 and data.labels '0', so the model"),
+    "no quotes": ([False, True], None, None),
+    "texts": (["false", "true"], None, None),
+    "no quotes, texts": ([False, True], ["false", "true"], None),
+    "a mixture": ([0, True], None, None),
+    "fractions": (["0.5", "1.5"], [0.5, 1.5], None),
+}
+
+
+@pytest.mark.parametrize("case", QUOTED)
+def test_labels_in_quotes_that_the_file_has_without(case, stage):
+    """Else who asks `if model.predict(...)` would get a text, and 'false' is true."""
+    labels, written, told = QUOTED[case]
+    given = lines(rows(written or labels))
+    stage.give(given, **{"data.labels": labels, "leaks.max_chance": 1e-300})
+    done = stage.run("prepare")
+    assert done.returncode == 0
+    assert ("so the model answers texts" in done.stdout) is (told is not None)
+    assert (told or "") in done.stdout
+
+
 @pytest.mark.parametrize("labels", [[False, True], [2, 0, 1], ["no", "yes"]])
 def test_every_estimator_takes_them(labels, stage):
     changes = {"data.labels": labels, "features.numeric": "quantile", "leaks.max_chance": 1e-300}

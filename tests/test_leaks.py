@@ -187,12 +187,126 @@ def test_a_leak_in_few_groups_is_found(leaks):
     assert "always means" in reason(leaks, pairs, {**BOUNDS, "max_auc": 1}, sources=groups)
 
 
-def test_rare_values_of_a_good_category_are_no_leak(leaks):
-    """Words that only spam begins with, each in some rows; all of them together are a leak."""
-    first = made(lambda label, number, die: f"FREE {number % 30}" if label else "hi", 4000)
-    mixed = [("label 0", "FREE 0"), *first, *(("label 1", "hi") for _ in range(200))]
-    assert reason(leaks, mixed) is None
-    assert reason(leaks, [(label, str(value)[:4]) for label, value in first])
+def code(kinds, wrong=0.0):
+    """One of so many codes for each label, and now and then one of the other label's."""
+
+    def column(label, number, die):
+        label = label % 2 ^ (die.random() < wrong)
+        return f"{label}-{die.randrange(kinds[label])}"
+
+    return column
+
+
+# Leaks that are spread over many values, so that none of them has a fifth of its label's rows.
+SPREAD = {
+    "six codes for each label": (code([6, 6]), 1000),
+    "twelve codes for a success, forty else": (code([40, 12]), 1000),
+    "eighty codes of three rows": (code([250, 80]), 1000),
+    "ten codes, one in a hundred wrong": (code([10, 10], wrong=0.01), 3000),
+    "eight numbers for a success": (
+        lambda label, number, die: 2 * die.randrange(8) + label,
+        1000,
+    ),
+    "six codes for half of the successes": (
+        lambda label, number, die: (
+            f"by {number % 6}" if label and die.random() < 0.5 else f"town {number % 5}"
+        ),
+        4000,
+    ),
+    "seven codes beside a value for each row": (
+        lambda label, number, die: f"code {die.randrange(7)}" if label else f"row {number}",
+        1000,
+    ),
+}
+
+
+@pytest.mark.parametrize("shares", [(0.75, 0.25), (0.5, 0.5), (0.3, 0.3, 0.4)])
+@pytest.mark.parametrize("case", SPREAD)
+def test_leak_that_is_spread_over_many_values(case, shares, leaks):
+    column, rows = SPREAD[case]
+    told = reason(leaks, made(lambda label, *rest: column(label % 2, *rest), rows, 7, shares))
+    wanted = r"being one of \d+ values \(.+\) (always means|alone tells) 'label \d'"
+    assert told and re.match(wanted, told), told
+
+
+HARMLESS_SPREAD = {
+    "pairs of rows": lambda label, number, die: f"pair {number // 2}",
+    "threes of rows": lambda label, number, die: f"three {number // 3}",
+    "a few rows each": lambda label, number, die: f"street {die.randrange(250)}",
+    "few and many rows": lambda label, number, die: f"town {int(die.paretovariate(0.7))}",
+    "a good category of fifty values": lambda label, number, die: (
+        f"trade {int(die.triangular(0, 50, 45 if label else 5))}"
+    ),
+    "half of the successes begin with words of their own": lambda label, number, die: (
+        f"FREE {die.randrange(60)}" if label and die.random() < 0.5 else f"hi {die.randrange(9)}"
+    ),
+    "whole number": lambda label, number, die: int(die.gauss(20 + 8 * label, 6)),
+    "one in five wrong": code([9, 9], wrong=0.2),
+}
+
+
+@pytest.mark.parametrize("shares", [(0.75, 0.25), (0.5, 0.5), (0.95, 0.05), (0.4, 0.3, 0.3)])
+@pytest.mark.parametrize("case", HARMLESS_SPREAD)
+def test_harmless_values_together(case, shares, leaks):
+    for seed in range(5):
+        pairs = made(HARMLESS_SPREAD[case], 1000, seed, shares)
+        assert reason(leaks, pairs) is None
+
+
+def test_rows_of_one_group_are_one_proof_of_many_values(leaks):
+    """Each patient has one diagnosis and one town, and came five times."""
+    for patients, towns, is_leak in ((80, 50, False), (200, 6, True)):
+        ill = [number % 4 == 0 for number in range(patients)]
+        pairs = [(str(ill[n]), f"town {ill[n]} {n // 4 % towns}") for n in range(patients)]
+        rows = [pair for pair in pairs for _ in range(5)]
+        sources = [number // 5 for number in range(5 * patients)]
+        assert bool(reason(leaks, rows, sources=sources)) is is_leak
+        # Of as many patients, the rows of few of them are a leak as well.
+        assert reason(leaks, rows)
+
+
+# What somebody may make a column of: how a text begins, how long it is.
+OF_A_TEXT = {
+    "first word": lambda text: text.split(" ")[0],
+    "first two words": lambda text: " ".join(text.split(" ")[:2]),
+    "last word": lambda text: text.split(" ")[-1],
+    "longest word": lambda text: max(text.split(" "), key=len),
+    "letters": len,
+    "words": lambda text: len(text.split()),
+    "capitals": lambda text: sum(letter.isupper() for letter in text),
+}
+
+
+def real_texts(name: str) -> list[tuple[str, str]]:
+    """A label and a text of each row of a real data set; skips where it is not here."""
+    folder = RAOP.parent / name
+    if not folder.is_dir():
+        pytest.skip(f"there is no {folder}")
+    if name == "raop":
+        rows = json.loads((folder / "train.json").read_bytes())
+        return [
+            (str(row["requester_received_pizza"]), row["request_text_edit_aware"]) for row in rows
+        ]
+    if name == "sms_spam":
+        lines = (folder / "SMSSpamCollection").read_text("utf-8").splitlines()
+        return [tuple(line.split("\t", 1)) for line in lines]
+    read = {
+        label: (folder / f"rt-polarity.{label}").read_text("latin-1") for label in ("neg", "pos")
+    }
+    return [(label, line) for label, text in read.items() for line in text.splitlines()]
+
+
+@pytest.mark.parametrize("name", ["raop", "sms_spam", "rt_polarity"])
+def test_columns_made_of_real_texts_are_no_leak(name, leaks):
+    """In spam, half of the messages begin with two words that no other message begins with."""
+    rows = real_texts(name)
+    texts = [text for _, text in rows]
+    for what, column in OF_A_TEXT.items():
+        told = reason(leaks, [(label, column(text)) for label, text in rows], sources=texts)
+        assert told is None, what
+    # The same rows, where the column tells the label.
+    codes = [(label, f"{label} {number % 9}") for number, (label, _) in enumerate(rows)]
+    assert "being one of 9 values" in reason(leaks, codes, sources=texts)
 
 
 def test_a_leak_is_found_where_texts_are_few_and_go_with_the_label(leaks):

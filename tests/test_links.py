@@ -147,6 +147,7 @@ ACCEPTED = {
     "a relative link": lambda p: (
         (p.root / "src/pizza/count.py").rename(p.root / "lib/count.py"),
         p.link("src/pizza/count.py", "../../lib/count.py"),
+        p.record(),
     ),
     "into another folder of the repository": lambda p: p.link(
         "src/pizza/count.py", "../../../shared/count.py"
@@ -154,6 +155,7 @@ ACCEPTED = {
     "a folder": lambda p: (
         (p.root / "lib/deep").rename(p.root / "deep"),
         p.link("lib/deep", "../deep"),
+        p.record(),
     ),
     "a link up that stays inside": lambda p: p.link("lib/here", "../../team/lib/../lib/deep"),
     "a hard link": hard_link,

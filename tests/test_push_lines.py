@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from bake import PROJECT, ROOT
+from bake import ROOT
 
 TAG = "altruism@v1.0.0"
 # A commit that `origin` has, and one on top of it that is released.
@@ -129,14 +129,14 @@ def work(tmp_path):
 def printed(work, *tags: str) -> list[str]:
     """What is printed after a release: `git.push_lines`, from the template as it lies there."""
     code = (
-        "import sys; from pathlib import Path; from exact import git; "
+        "import sys; from pathlib import Path; from exact_model import git; "
         "print(*git.push_lines(Path.cwd(), sys.argv[1], sys.argv[2:]), sep='\\n')"
     )
     commit = work(f"git rev-parse '{TAG}^{{commit}}'").stdout.strip()
     done = subprocess.run(
         [sys.executable, "-B", "-c", code, commit, *(tags or [TAG])],
         cwd=work.folder,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": f"{ROOT}/{PROJECT}/src"},
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": f"{ROOT}/src"},
         capture_output=True,
         text=True,
         check=True,

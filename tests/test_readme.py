@@ -1,5 +1,6 @@
 """The numbers and links in the READMEs are those that a reader will see."""
 
+import csv
 import json
 import re
 import shutil
@@ -51,6 +52,25 @@ def test_generated_readme_says_what_the_build_prints(built):
     numbers = [metrics[name] for name in ("roc_auc", "commonest_label_accuracy", "accuracy")]
     assert re.findall(r"0\.\d{3}", line) == [f"{number:.3f}" for number in numbers]
     assert f"on {metrics['rows']} held-out rows" in line
+
+
+def test_rows_without_an_id_are_numbered_as_the_docs_say(tmp_path):
+    """Texts that hold commas, quotes and line ends stay as they are."""
+    text = (ROOT / PROJECT / "docs/your-data.md").read_text(encoding="utf-8")
+    block = text.partition("**Rows without an id**")[2].split("```")[1]
+    given = [{"title": 'a, "b"\nc', "label": "1"}, {"title": "é", "label": "0"}]
+    with open(tmp_path / "rows.csv", "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, ["title", "label"])
+        writer.writeheader()
+        writer.writerows(given)
+    lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in given]
+    (tmp_path / "rows.jsonl").write_text("".join(lines), encoding="utf-8")
+    for line in re.findall(r"^\$ (.+)", block, re.MULTILINE):
+        subprocess.run(line, shell=True, cwd=tmp_path, check=True)
+    with open(tmp_path / "numbered.csv", encoding="utf-8", newline="") as file:
+        assert [*csv.DictReader(file)] == [{"id": "1", **given[0]}, {"id": "2", **given[1]}]
+    lines = (tmp_path / "numbered.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line) for line in lines] == [{"id": 1, **given[0]}, {"id": 2, **given[1]}]
 
 
 # -- followed to the letter

@@ -283,10 +283,10 @@ def test_a_pipeline_that_names_no_model(text, ready):
 # What the checks before the clone would find, so that the last one must.
 UNSEEN = """
 import sys
-from exact import release
+from exact_model import release
 release.check_clean = release.check_stored = release.check_rebuilt = lambda *words: "unseen"
 sys.argv = ["exact", "release", "v1.0.0"]
-from exact.cli import main
+from exact_model.cli import main
 sys.exit(main())
 """
 
@@ -505,7 +505,7 @@ else:
         return run(command, **more)
     subprocess.run = killed
 sys.argv = ["exact", "release", "v1.0.0", "--stage", "prod"]
-from exact.cli import main
+from exact_model.cli import main
 sys.exit(main())
 """
 

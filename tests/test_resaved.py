@@ -188,7 +188,7 @@ def asked(project: str) -> dict:
 
     import joblib
 
-    from exact import which
+    from exact_model import which
 
     os.chdir(project)
     model = joblib.load(MODEL)

@@ -251,7 +251,9 @@ def test_refuses_the_environment_of_another_project(built, spare):
 
 
 def test_refuses_to_run_outside_a_project(built, tmp_path):
-    assert refusal(built, cwd=tmp_path).startswith(f"{tmp_path} is in no project (no dvc.yaml")
+    assert refusal(built, cwd=tmp_path).startswith(
+        f"{tmp_path} is not in a DVC project (no dvc.yaml"
+    )
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ SENTENCES = {
 }
 NOTES = {
     "the wheel and its lock line": "this commit's own tool is exact-model .* was judged by",
+    "no locks": "rebuilt with the Python and the packages of this command",
     "a judge of the old layout": "this commit holds its tool in src/exact, unnamed; it was judged",
 }
 

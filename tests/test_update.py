@@ -2,11 +2,13 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
+import tomllib
 
 import pytest
-from bake import PROJECT, copy_template, files
+from bake import PROJECT, ROOT, copy_template, files
 
 # What the template changes, in a file of its own kind each, and what a user has edited.
 NEW, OLD, RENAMED = "docs/new.md", "docs/containers.md", "docs/images.md"
@@ -67,8 +69,8 @@ def updates(tmp_path):
     return Updates(tmp_path)
 
 
-def created(updates):
-    words = ("--no-input", "--checkout", "v1", "--output-dir", updates.folder / "out")
+def created(updates, version="v1"):
+    words = ("--no-input", "--checkout", version, "--output-dir", updates.folder / "out")
     updates.cruft("create", *words, updates.template, cwd=updates.folder)
     return updates.folder / "out/altruism"
 
@@ -116,6 +118,30 @@ def bake_v2(updates):
     words = ("--no-input", "--accept-hooks", "no", "--output-dir", updates.folder / "fresh")
     updates.run(sys.executable, "-m", "cookiecutter", *words, updates.template, cwd=updates.folder)
     return updates.folder / "fresh/altruism"
+
+
+def test_a_project_of_an_older_template_follows_as_the_readme_says(updates):
+    """Whose pyproject.toml does not tell cruft yet to leave each project's repository alone."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (said,) = re.findall(r"write `([^`]+)` after the first `{` of its `\.cruft\.json`", readme)
+    updates.run("git", "checkout", "--quiet", "v1", cwd=updates.template)
+    settings = updates.template / PROJECT / "pyproject.toml"
+    text = settings.read_text(encoding="utf-8")
+    old = re.sub(r"\[tool\.cruft\]\n(.+\n)+\n", "", text)
+    assert old != text and "cruft" not in old
+    settings.write_text(old, encoding="utf-8")
+    updates.run("git", "add", "--all", "--force", cwd=updates.template)
+    updates.tag("v0")
+    project = created(updates, "v0")
+    state = (project / ".cruft.json").read_text(encoding="utf-8")
+    (project / ".cruft.json").write_text(state.replace("{", "{" + said, 1), encoding="utf-8")
+    updates.edited(project)
+    for _ in range(2):
+        updates.cruft("update", "--skip-apply-ask", "--checkout", "v2", cwd=project)
+    assert tomllib.loads((project / "pyproject.toml").read_text("utf-8"))["tool"]["cruft"]
+    assert json.loads((project / ".cruft.json").read_bytes())["commit"] == head(updates)
+    assert "# Mine." in (project / "src/altruism/featurize.py").read_text("utf-8")
+    assert (project / NEW).exists() and not (project / OLD).exists()
 
 
 def test_a_conflict_is_seen(updates):

@@ -427,7 +427,7 @@ def test_a_host_name_that_cannot_be_set_could_not_run(varied, tools, table):
 
 def test_without_libfaketime_the_clock_could_not_run(varied):
     varied.have(held=["umask"])
-    hidden = "import glob, sys; glob.glob = lambda *_: []; from exact import vary"
+    hidden = "import glob, sys; glob.glob = lambda *_: []; from exact_model import vary"
     words = ("--json", "day", "year", "umask")
     done = varied.project.run("python", "-c", f"{hidden}; sys.exit(vary.main({words}))")
     wanted = {"day": "could not run", "year": "could not run", "umask": "identical"}

@@ -177,7 +177,7 @@ import io
 import json
 import sys
 
-from exact import verify
+from exact_model import verify
 
 for line in sys.stdin:
     told = io.StringIO()

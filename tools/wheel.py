@@ -44,7 +44,11 @@ def vendor(name: str, wheel: bytes, template: Path) -> None:
             changed = LINE.sub(lambda _: line, text)
         else:
             # In the order of the names, as uv writes them.
-            places = [x.start() for x in re.finditer(r"^[a-z]", text, re.M) if text[x.start():] > "exact-model"]
+            places = [
+                x.start()
+                for x in re.finditer(r"^[a-z]", text, re.M)
+                if text[x.start() :] > "exact-model"
+            ]
             at = places[0] if places else len(text)
             changed = text[:at] + line + text[at:]
         lock.write_text(changed, encoding="utf-8", newline="\n")

@@ -12,15 +12,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from exact_model import git, history, judge, verdicts
-from exact_model.history import Records
-from exact_model.judge import looked_up
-from exact_model.objects import Store
-from exact_model.rebuild import outputs, overlap, parsed
+from exact_model import describes, git, recorded, verdicts
+from exact_model.dvcfiles import artifacts, looked_up, metrics_files, outputs, overlap, parsed
 from exact_model.errors import Refused
+from exact_model.objects import Store
 from exact_model.packages import LOCKED
+from exact_model.recorded import Records
 
-METRICS = "reports/metrics.json"
+# What dvc.yaml may name as an artifact of type predictions; this where it names none.
 PREDICTIONS = "reports/predictions.jsonl"
 HELD_OUT = "data/prepared/test.jsonl"
 TRAINED = "data/prepared/train.jsonl"
@@ -91,10 +90,22 @@ class Side:
             return {row["id"]: row for row in map(json.loads, opened)}
 
     def metrics(self) -> dict:
-        """The recorded metrics; empty where there are none."""
-        file = self.file(METRICS)
-        found = parsed(file.read_bytes()) if file else None
-        return found if isinstance(found, dict) else {}
+        """The content of what dvc.yaml calls metrics; of several files, by the path of each."""
+        found = {}
+        for path in metrics_files(self.pipeline()):
+            file = self.file(path)
+            content = parsed(file.read_bytes()) if file else None
+            found |= {path: content} if isinstance(content, dict) else {}
+        return next(iter(found.values())) if len(found) == 1 else found
+
+    def pipeline(self) -> object:
+        """The content of the commit's dvc.yaml."""
+        return parsed(git.content(self.root, self.commit, "dvc.yaml") or b"")
+
+    def predictions(self) -> str:
+        """The path of the answers of the model to the held-out rows."""
+        known = artifacts(self.pipeline()).values()
+        return next((one["path"] for one in known if one["type"] == "predictions"), PREDICTIONS)
 
 
 def changes(a: Side, b: Side) -> dict:
@@ -112,7 +123,7 @@ def changes(a: Side, b: Side) -> dict:
 
 def side(one: Side) -> dict:
     """Who and what one of the two is."""
-    found = history.person(one.root, one.commit)
+    found = git.person(one.root, one.commit)
     releases = git.releases_with_texts(one.root).values()
     told = verdicts.doubts(one.root, (this for this in releases if this.commit == one.commit))
     doubts = {tag: doubt.text for tag, doubt in told.items()}
@@ -124,7 +135,7 @@ def behind(one: Side) -> str | None:
     if not one.records.stages:
         return "it has no dvc.lock that can be read, so what it made is not known"
     try:
-        judge.checked(one.root, one.commit, one.place / f"tree-{id(one)}")
+        describes.checked(one.root, one.commit, one.place / f"tree-{id(one)}")
     except Refused as refusal:
         return str(refusal).partition("; run")[0]
     except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -210,7 +221,7 @@ def code(a: Side, b: Side) -> dict:
     for one in (a, b):
         for stage in one.records.stages.values():
             named |= {dep["path"] for dep in stage.get("deps", [])}
-    others = {*history.ENVIRONMENT, *a.raw_hashes(), *b.raw_hashes()}
+    others = {*recorded.ENVIRONMENT, *a.raw_hashes(), *b.raw_hashes()}
     words = ["diff", "--numstat", "-z", "-M", "--relative", a.commit, b.commit, "--", "."]
     fields = iter(git.git(a.root, *words).split("\0"))
     found = {}
@@ -293,14 +304,18 @@ def numbers(content: object) -> dict[str, int | float]:
 
 def flips(a: Side, b: Side) -> dict:
     """The held-out rows of both whose answer changed, by what that means."""
-    before, after = a.lines(PREDICTIONS), b.lines(PREDICTIONS)
+    before, after = a.lines(a.predictions()), b.lines(b.predictions())
+    if not before and not after:
+        return {"compared": 0, "only_before": 0, "only_after": 0, "flipped": 0, "rows": {}}
     if not all(
         isinstance(row.get("predicted"), str) for row in (*before.values(), *after.values())
     ):
-        raise Refused(f"{PREDICTIONS} has answers without a `predicted`, so none can be matched")
+        raise Refused(
+            f"{b.predictions()} has answers without a `predicted`, so none can be matched"
+        )
     if not before or not after:
         without = a.name if not before else b.name
-        raise Refused(f"{without} records no {PREDICTIONS}, so no rows can be matched")
+        raise Refused(f"{without} records no {b.predictions()}, so no rows can be matched")
     labels = [one.metrics().get("labels") or [] for one in (a, b)]
     positive = labels[0][-1] if labels[0] == labels[1] and len(labels[0]) == 2 else None
     both = [name for name in after if name in before]

@@ -12,7 +12,7 @@ import subprocess
 from collections import deque
 from pathlib import Path
 
-from exact_model import git, history
+from exact_model import git
 
 # Git has checked already that the caller may read this repository.
 CONFIG = "[safe]\n\tdirectory = *\n"
@@ -72,7 +72,7 @@ def fetch_missing(root: Path, commit: str) -> None:
     if git.git(root, "config", "--get-regexp", r"^remote\..*\.promisor$", check=False, own=False):
         listed = git.git(root, "ls-tree", "-r", "-z", "--full-tree", commit).split("\0")[:-1]
         blobs = [line.split()[2] for line in listed if line.split()[1] == "blob"]
-        deque(history.contents(root, blobs, "--batch-check"), maxlen=0)
+        deque(git.contents(root, blobs, "--batch-check"), maxlen=0)
 
 
 # -- Git LFS

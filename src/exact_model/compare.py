@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from exact_model import changes, curves, git, history, judge, page, verdicts
+from exact_model import changes, curves, dvcfiles, git, history, page, reports, verdicts
 from exact_model.changes import MISSING, Side, answer
-from exact_model.history import Records
-from exact_model.objects import Store
-from exact_model.processes import check_writable, workplace
-from exact_model.rebuild import parsed
+from exact_model.dvcfiles import parsed
 from exact_model.errors import Refused
+from exact_model.objects import Store
 from exact_model.packages import project_root
+from exact_model.processes import check_writable, workplace
+from exact_model.recorded import Records
 from exact_model.show import SHORT, plain
 from exact_model.which import IMAGE, dumped, ended, read
 
@@ -36,7 +36,7 @@ MOST_RELEASES = 50
 def commit_of(root: Path, name: str) -> tuple[str, str]:
     """Name and hash of the commit that `name` means, or that made that file or image."""
     try:
-        commit = history.resolved(root, name)
+        commit = git.resolved(root, name)
     except git.Ambiguous:
         raise
     except Refused:
@@ -55,12 +55,12 @@ def commit_of(root: Path, name: str) -> tuple[str, str]:
             f"`make which FILE={shlex.quote(name)}` looks for what is nearest"
         )
     records, here = next(iter(found[0].made.values())), git.prefix(root)
-    locks = [record for record in records if PurePosixPath(record).name == history.LOCK]
+    locks = [record for record in records if PurePosixPath(record).name == dvcfiles.LOCK]
     # A project at the top of a repository may have others in folders of it.
-    if here + history.LOCK not in (locks or [here + history.LOCK]):
+    if here + dvcfiles.LOCK not in (locks or [here + dvcfiles.LOCK]):
         raise Refused(f"{name} is of another project, whose record is {records[0]}; compare there")
     tag = next(iter(found[0].releases), None)
-    commit = history.resolved(root, tag) if tag else next(iter(found[0].made))
+    commit = git.resolved(root, tag) if tag else next(iter(found[0].made))
     return f"{name} ({tag or commit[:SHORT]})", commit
 
 
@@ -244,8 +244,10 @@ def side_of(root: Path, commit: str) -> Side:
 
 def recorded(one: Side) -> dict:
     """When a release was committed and by whom, and its main metric."""
-    person = history.person(one.root, one.commit)
-    known = changes.numbers(parsed(git.content(one.root, one.commit, changes.METRICS) or b""))
+    person = git.person(one.root, one.commit)
+    known = {}
+    for path in dvcfiles.metrics_files(one.pipeline()):
+        known |= changes.numbers(parsed(git.content(one.root, one.commit, path) or b""))
     name = MAIN_METRIC if MAIN_METRIC in known else next(iter(known), None)
     metric = {name: known[name]} if name else {}
     return {"date": person["date"][:10], "author": person["author"], "metric": metric}
@@ -273,7 +275,7 @@ def far_back(releases: list[dict], count: int) -> str:
     """Down to which of the `releases`, the newest of `count`, all verdicts are `identical`."""
     good = []
     for one in releases:
-        if (one["verified"] or {}).get("verdict") != judge.IDENTICAL:
+        if (one["verified"] or {}).get("verdict") != reports.IDENTICAL:
             break
         good.append(one["version"])
     mend = "`make verify REV=--tags` verifies all"

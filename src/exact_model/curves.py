@@ -10,10 +10,10 @@ from html import escape
 from pathlib import Path
 from typing import NamedTuple
 
-from exact_model.changes import METRICS, Side
-from exact_model.git import content
-from exact_model.rebuild import parsed
+from exact_model.changes import Side
+from exact_model.dvcfiles import parsed
 from exact_model.errors import Refused
+from exact_model.git import content
 
 # Of a picture: its size, and the margins at the left, top, right and bottom.
 WIDTH, HEIGHT = 420, 330
@@ -64,8 +64,7 @@ def pictures(a: Side, b: Side) -> Iterator[str]:
 
 def order(a: Side, b: Side) -> list[str]:
     """The labels as the metrics have them, the positive one of two last; none if they differ."""
-    found = [parsed(content(one.root, one.commit, METRICS) or b"") for one in (a, b)]
-    labels = [one.get("labels") if isinstance(one, dict) else None for one in found]
+    labels = [one.metrics().get("labels") for one in (a, b)]
     same = labels[0] == labels[1] and isinstance(labels[0], list)
     return [*map(str, labels[0])] if same else []
 

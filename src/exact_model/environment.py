@@ -15,8 +15,8 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from exact_model.processes import ROOM, call, locked
 from exact_model.errors import WRONG_ENVIRONMENT, Refused
+from exact_model.processes import ROOM, call, locked
 from exact_model.venv import LOCKS
 
 # What a command is given of the caller's variables: where things are, not what they should do.
@@ -37,11 +37,26 @@ import os; file = os.getenv("EXACT_TRACE"); file and exec(open(file, "rb").read(
 """
 
 
+# What is said of a commit that has no locks.
+NOT_PINNED = (
+    "it has no requirements.lock and .python-version, so it was rebuilt with the Python and the "
+    "packages of this command, which nothing pins, and what its stages read was not watched"
+)
+
+
+def pinned(tree: Path) -> bool:
+    """Whether the commit in `tree` says what its environment is."""
+    return all((tree / name).exists() for name in (LOCKS[0], ".python-version"))
+
+
 def kept_environment(root: Path, tree: Path, heard: Callable[[str], None]) -> Path:
     """The environment of the locks in `tree`, made when there is none yet; returns its folder.
 
-    Raises Refused, with what uv says, when it cannot be made.
+    Where the commit has no locks, it is the environment of this command. Raises Refused, with what
+    uv says, when it cannot be made.
     """
+    if not pinned(tree):
+        return Path(sys.prefix)
     files = [tree / name for name in (*LOCKS, ".python-version") if (tree / name).exists()]
     texts = [TOOL.sub("", path.read_text(encoding="utf-8")) for path in files]
     key = hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]
@@ -166,7 +181,7 @@ def surroundings(tree: Path, environment: Path) -> dict[str, str]:
         "USER": os.environ.get("USER") or str(os.getuid()),
         # An empty one: what lies in the caller's is in no clone. A list of fonts takes a second.
         "HOME": str(tree.parent / "home"),
-        "MPLCONFIGDIR": str(environment.with_suffix(".matplotlib")),
+        "MPLCONFIGDIR": str((environment if pinned(tree) else tree).with_suffix(".matplotlib")),
         "EXACT_TREE": str(tree),
         # Its own, so that every file is hashed anew and nothing of the project's is written.
         "DVC_SITE_CACHE_DIR": str(tree / ".dvc/tmp/site"),

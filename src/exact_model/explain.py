@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from exact_model import differ, git
-from exact_model.judge import DIFFERS, IDENTICAL, SAME_MODEL, Line, Report
+from exact_model.dvcfiles import outputs
+from exact_model.errors import Refused
 from exact_model.objects import Store, md5_of
 from exact_model.processes import ROOM
-from exact_model.rebuild import Made, outputs, reproduce
-from exact_model.errors import Refused
+from exact_model.rebuild import Made, reproduce
+from exact_model.reports import DIFFERS, IDENTICAL, SAME_MODEL, Line, Report
 
 # Outputs of one stage that are described.
 MOST_TOLD = 4

@@ -5,12 +5,17 @@ import os
 import re
 import shlex
 import subprocess
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from exact_model.errors import Refused
+
+# One line for each commit, whose fields are as few bytes as no name can hold.
+FORMAT = "%H%x00%an%x00%ae%x00%aI%x00%cn%x00%ce%x00%cI%x00%s"
+FIELDS = ("commit", "author", "email", "date", "committer", "committer_email", "committed")
 
 # What a new clone would hold, whatever this user's settings make of it, and nothing else is done.
 SETTINGS = """
@@ -249,3 +254,43 @@ def content(root: Path, commit: str, name: str, inside: str | None = None) -> by
         return git(root, "cat-file", "blob", f"{commit}:{inside}{name}", text=False)
     except Refused:
         return None
+
+
+def person(root: Path, commit: str) -> dict[str, str]:
+    """Who made a commit and when (ISO 8601), and its subject."""
+    told = git(root, "log", "-1", f"--format={FORMAT}", commit).rstrip("\n").split("\0")
+    return dict(zip((*FIELDS, "subject"), told, strict=True))
+
+
+def contents(root: Path, names: Iterable[str], *more: str) -> Iterator[list[bytes]]:
+    """For each of `names`, what `git cat-file` prints of it: its line, and then its bytes.
+
+    `more` are options; with --batch-check there are no bytes.
+    """
+    with tempfile.TemporaryFile() as asked:
+        asked.write("".join(f"{name}\n" for name in names).encode("utf-8", "surrogateescape"))
+        asked.seek(0)
+        with opened(root, "cat-file", *(more or ["--batch"]), stdin=asked) as output:
+            while line := output.readline():
+                size = line.split()[-1]
+                body = b""
+                if not more and size.isdigit():
+                    body = output.read(int(size) + 1)
+                yield [line, body]
+
+
+def refs(root: Path, *which: str) -> list[tuple[str, str]]:
+    """Name and commit of each of the references `which`, oldest first."""
+    form = "%(refname)%00%(objectname)%00%(*objectname)"
+    order = ["--sort=version:refname", "--sort=creatordate"]
+    words = ["for-each-ref", *order, f"--format={form}", *which]
+    listed = git(root, *words).splitlines()
+    return [(name, peeled or commit) for name, commit, peeled in (x.split("\0") for x in listed)]
+
+
+def resolved(root: Path, name: str) -> str:
+    """The full hash of the one commit that `name` means; Refused for none or a range."""
+    found = commits(root, name)
+    if len(found) != 1 or ".." in name:
+        raise Refused(f"{name} is a range of commits; name one")
+    return found[0][1]

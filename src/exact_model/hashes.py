@@ -4,13 +4,11 @@ A stage can write into the dvc.lock of the tree that it runs in, and into the da
 looks up hashes. So neither is asked.
 """
 
-import hashlib
-import json
 import os
 from pathlib import Path
 
 from exact_model.errors import Refused
-from exact_model.objects import FOLDER, md5_of
+from exact_model.objects import folder_md5, md5_of
 
 
 def hashed(tree: Path, stages: dict[str, dict], ended: bool) -> dict[str, dict]:
@@ -27,33 +25,21 @@ def hashed(tree: Path, stages: dict[str, dict], ended: bool) -> dict[str, dict]:
 
 
 def md5_in(tree: Path, path: str) -> str | None:
-    """The md5 of the file or folder `path` of `tree`, as DVC computes it; None if there is none."""
-    place = within(tree, tree / path)
+    """The md5 of the file or folder `path` of `tree`, as DVC computes it; None if there is none.
+
+    Refused where it is, or holds, a link that leads out of `tree`: what is there, no stage made.
+    """
+    place = tree / path
+    within(tree, place)
     if place.is_dir():
-        return md5_of_folder(tree, place)
+        for file in place.rglob("*"):
+            within(tree, file)
+        return folder_md5(tree, path)
     return md5_of(place) if place.is_file() else None
 
 
-def within(tree: Path, place: Path) -> Path:
-    """`place` without links; Refused where it is a file or folder outside of `tree`."""
-    real = place.resolve()
-    if not real.is_relative_to(tree.resolve()):
+def within(tree: Path, place: Path) -> None:
+    """Refused where `place` is outside of `tree`, by way of a link."""
+    if not place.resolve().is_relative_to(tree.resolve()):
         name = os.path.relpath(place, tree)
         raise Refused(f"{name} is a link that leads out of the project, where nothing is rebuilt")
-    return real
-
-
-def md5_of_folder(tree: Path, folder: Path) -> str:
-    """The md5 of DVC's list of the files in `folder`, without those that .dvcignore leaves out."""
-    from dvc.fs import LocalFileSystem
-    from dvc.ignore import DvcIgnoreFilter
-
-    fs, files = LocalFileSystem(), []
-    ignored = DvcIgnoreFilter(fs, str(tree.resolve()))
-    for place, _, names in ignored.walk(fs, str(folder)):
-        for name in names:
-            file = Path(place, name)
-            relative = file.relative_to(folder).as_posix()
-            files.append({"md5": md5_of(within(tree, file)), "relpath": relative})
-    listed = json.dumps(sorted(files, key=lambda file: file["relpath"]), sort_keys=True)
-    return hashlib.md5(listed.encode(), usedforsecurity=False).hexdigest() + FOLDER

@@ -5,26 +5,14 @@ branch (local or fetched), a tag, or the reflog still reaches.
 """
 
 import re
-import tempfile
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from exact_model import git
-from exact_model.rebuild import outputs, parsed, stages_of
-from exact_model.errors import Refused
+from exact_model.dvcfiles import LOCK
+from exact_model.git import contents, refs
 
-LOCK = "dvc.lock"
 RECORDS = (f":(top,glob)**/{LOCK}", ":(top,glob)**/*.dvc")
-# A path in a dvc.lock and its md5.
-LOCKED = re.compile(rb"path: (.+)\n(?:\s+hash: md5\n)?\s+md5: ['\"]?([0-9a-f]{32}(?:\.dir)?)\b")
-# The part of a stage, as DVC writes it, on what it has made.
-OUTPUTS = re.compile(rb"^    outs:\n((?:    [- ].*(?:\n|\Z))*)", re.MULTILINE)
-# What every stage depends on beside its code and data.
-ENVIRONMENT = ("requirements.lock", ".python-version")
-# One line for each commit, whose fields are as few bytes as no name can hold.
-FORMAT = "%H%x00%an%x00%ae%x00%aI%x00%cn%x00%ce%x00%cI%x00%s"
-FIELDS = ("commit", "author", "email", "date", "committer", "committer_email", "committed")
 # What has commits beside branches and tags, by the beginning of its references.
 HOLDERS = {
     "refs/stash": "git stash",
@@ -76,23 +64,6 @@ def records(root: Path) -> dict[str, set[str]]:
         if mode.startswith("100") and usual:
             found.setdefault(blob, set()).add(path)
     return found
-
-
-def contents(root: Path, names: Iterable[str], *more: str) -> Iterator[list[bytes]]:
-    """For each of `names`, what `git cat-file` prints of it: its line, and then its bytes.
-
-    `more` are options; with --batch-check there are no bytes.
-    """
-    with tempfile.TemporaryFile() as asked:
-        asked.write("".join(f"{name}\n" for name in names).encode("utf-8", "surrogateescape"))
-        asked.seek(0)
-        with git.opened(root, "cat-file", *(more or ["--batch"]), stdin=asked) as output:
-            while line := output.readline():
-                size = line.split()[-1]
-                body = b""
-                if not more and size.isdigit():
-                    body = output.read(int(size) + 1)
-                yield [line, body]
 
 
 def named(root: Path, start: str, blobs: dict[str, set[str]]) -> dict[str, set[str]]:
@@ -180,183 +151,4 @@ def reachable(parents: dict[str, list[str]], tips: list[str], known: set[str]) -
     return found
 
 
-def refs(root: Path, *which: str) -> list[tuple[str, str]]:
-    """Name and commit of each of the references `which`, oldest first."""
-    form = "%(refname)%00%(objectname)%00%(*objectname)"
-    order = ["--sort=version:refname", "--sort=creatordate"]
-    words = ["for-each-ref", *order, f"--format={form}", *which]
-    listed = git.git(root, *words).splitlines()
-    return [(name, peeled or commit) for name, commit, peeled in (x.split("\0") for x in listed)]
-
-
 # -- what a commit's records say
-
-
-def person(root: Path, commit: str) -> dict[str, str]:
-    """Who made a commit and when (ISO 8601), and its subject."""
-    told = git.git(root, "log", "-1", f"--format={FORMAT}", commit).rstrip("\n").split("\0")
-    return dict(zip((*FIELDS, "subject"), told, strict=True))
-
-
-@dataclass
-class Records:
-    """What a commit's dvc.lock and .dvc files record, and the texts beside them.
-
-    `data` is path to md5 and remote of what .dvc files track, and `private` has what is not to be
-    pushed. Of files that are missing or broken there is nothing.
-    """
-
-    stages: dict[str, dict]
-    data: dict[str, tuple[str, str | None]]
-    private: set[str]
-    params: dict
-    lock: str
-    python: str
-
-    @classmethod
-    def of(cls, root: Path, commit: str, inside: str | None = None) -> "Records":
-        """Those of the project as of `commit`; `inside` is its prefix, where that is another."""
-        inside = git.prefix(root) if inside is None else inside
-
-        def text(name: str) -> bytes:
-            return git.content(root, commit, name, inside) or b""
-
-        content = parsed(text("params.yaml"))
-        stages = stages_of(git.content(root, commit, LOCK, inside))
-        data = dict(tracked(root, commit, inside))
-        return cls(
-            {name: tidy(stage) for name, stage in stages.items()},
-            {path: (out.get("md5") or "", out.get("remote")) for path, out in data.items()},
-            {path for path, out in data.items() if out.get("push") is False}
-            | unpushed(parsed(text("dvc.yaml"))),
-            content if isinstance(content, dict) else {},
-            text("requirements.lock").decode(errors="replace"),
-            text(".python-version").decode(errors="replace").strip(),
-        )
-
-    def md5(self, path: str) -> str | None:
-        """The recorded md5 of an output or a tracked file."""
-        made = {name: md5 for stage in self.stages.values() for name, md5 in outputs(stage).items()}
-        return made.get(path) or self.data.get(path, (None, None))[0]
-
-    def upstream(self, stage: str) -> list[str]:
-        """The stage and all that it depends on, in the order of dvc.lock."""
-        makers = {path: name for name in self.stages for path in outputs(self.stages[name])}
-        found, waiting = set(), [stage]
-        while waiting:
-            name = waiting.pop()
-            if name not in found:
-                found.add(name)
-                deps = [dep["path"] for dep in self.stages[name].get("deps", [])]
-                waiting += [makers[path] for path in deps if path in makers]
-        return [name for name in self.stages if name in found]
-
-    def inputs(self, names: Iterable[str]) -> dict[str, str | None]:
-        """Path to md5 of what the stages `names` read and no stage has made."""
-        made = {path for stage in self.stages.values() for path in outputs(stage)}
-        deps = [dep for name in names for dep in self.stages[name].get("deps", [])]
-        return {dep["path"]: dep.get("md5") for dep in deps if dep["path"] not in made}
-
-
-def tidy(stage: object) -> dict:
-    """A stage's record without what has not the form of one."""
-    params = stage.get("params") if isinstance(stage, dict) else None
-    files = params.items() if isinstance(params, dict) else ()
-    return {
-        "outs": listed(stage, "outs"),
-        "deps": listed(stage, "deps"),
-        "params": {name: values for name, values in files if isinstance(values, dict)},
-    }
-
-
-def settings(pipeline: object) -> dict[str, dict]:
-    """What a dvc.yaml says of outputs beside their path, such as push and remote."""
-    stages = pipeline.get("stages") if isinstance(pipeline, dict) else None
-    found = {}
-    for stage in stages.values() if isinstance(stages, dict) else ():
-        for kind in ("outs", "metrics", "plots"):
-            items = stage.get(kind) if isinstance(stage, dict) else None
-            for item in items if isinstance(items, list) else ():
-                for path, told in item.items() if isinstance(item, dict) else ():
-                    found[path] = told if isinstance(told, dict) else {}
-    return found
-
-
-def unpushed(pipeline: object) -> set[str]:
-    """The outputs that a dvc.yaml says are not to be pushed."""
-    return {path for path, told in settings(pipeline).items() if told.get("push") is False}
-
-
-def tracked(root: Path, commit: str, inside: str) -> Iterator[tuple[str, dict]]:
-    """Path and record of what each .dvc file of `commit` tracks."""
-    words = ["ls-tree", "-r", "-z", "--name-only", "--full-tree", commit, inside or "."]
-    for path in git.git(root, *words).split("\0"):
-        name = path.removeprefix(inside)
-        if path.startswith(inside) and name.endswith(".dvc") and ".dvc" not in name.split("/")[:-1]:
-            content = parsed(git.content(root, commit, name, inside) or b"")
-            for out in listed(content, "outs"):
-                folder = PurePosixPath(name).parent / str(content.get("wdir", "."))
-                yield (folder / out["path"]).as_posix(), out
-
-
-def listed(content: object, key: str) -> list[dict]:
-    """The items of a record's list that have a path; none where it has another form."""
-    found = content.get(key) if isinstance(content, dict) else None
-    items = found if isinstance(found, list) else []
-    return [i for i in items if isinstance(i, dict) and isinstance(i.get("path"), str)]
-
-
-def locked(lock: bytes) -> list[tuple[str, str]]:
-    """Path and md5 of all that a dvc.lock names, read without a YAML parser, which is slow."""
-    found = [(name.decode(errors="replace"), md5.decode()) for name, md5 in LOCKED.findall(lock)]
-    return [(name.strip("'\""), md5) for name, md5 in found]
-
-
-def locked_outputs(lock: bytes) -> list[tuple[str, str]]:
-    """The same of what stages have made, and of nothing that they read."""
-    blocks = OUTPUTS.findall(lock)
-    if lock.count(b"outs:") == len(blocks):
-        return [pair for block in blocks for pair in locked(block)]
-    # Not as DVC writes it, so it is read as slowly as that needs.
-    return [pair for stage in stages_of(lock).values() for pair in outputs(tidy(stage)).items()]
-
-
-def roles(root: Path, commit: str, path: str, md5: str) -> Iterator[dict[str, str]]:
-    """What the hash `md5` stands for in the record `path` (from the top) of `commit`."""
-    text = git.content(root, commit, path, "") or b""
-    if PurePosixPath(path).name != LOCK:
-        content = parsed(text)
-        for out in listed(content, "outs"):
-            if out.get("md5") == md5:
-                place = PurePosixPath(path).parent / str(content.get("wdir", ".")) / out["path"]
-                yield {"record": path, "role": "data", "path": place.as_posix()}
-        return
-    for role, key in (("output", "outs"), ("input", "deps")):
-        found = [
-            {"record": path, "role": role, "stage": name, "path": item["path"]}
-            for name, stage in stages_of(text).items()
-            for item in listed(stage, key)
-            if item.get("md5") == md5
-        ]
-        if found:
-            yield from found
-            return
-
-
-def metrics(root: Path, commit: str, inside: str, stages: dict[str, dict]) -> dict:
-    """The content of those outputs of `stages` that git has and that hold names and values."""
-    found = {}
-    for path in dict.fromkeys(out["path"] for stage in stages.values() for out in stage["outs"]):
-        if path.endswith((".json", ".yaml", ".yml")):
-            content = parsed(git.content(root, commit, path, inside) or b"")
-            if isinstance(content, dict):
-                found[path] = content
-    return found
-
-
-def resolved(root: Path, name: str) -> str:
-    """The full hash of the one commit that `name` means; Refused for none or a range."""
-    found = git.commits(root, name)
-    if len(found) != 1 or ".." in name:
-        raise Refused(f"{name} is a range of commits; name one")
-    return found[0][1]

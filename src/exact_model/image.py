@@ -16,14 +16,15 @@ import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from exact_model import git, history, judge, verdicts
+from exact_model import describes, dvcfiles, git, verdicts
 from exact_model.container import Container, add_options, build, engine
+from exact_model.errors import Refused
 from exact_model.objects import Store
+from exact_model.packages import project_root
 from exact_model.processes import check_writable, stop_cleanly, workplace
 from exact_model.rebuild import inside
+from exact_model.recorded import Records
 from exact_model.release import check_tag, model_name, model_path
-from exact_model.errors import Refused
-from exact_model.packages import project_root
 from exact_model.show import SHORT, plain, refusal
 from exact_model.tool import running
 
@@ -88,13 +89,13 @@ def source(root: Path) -> str:
 
 def labels(root: Path, commit: str, model: str, version: str, path: str) -> dict[str, str]:
     """The labels by which `exact which` knows the image again, and the standard ones of OCI."""
-    records = history.Records.of(root, commit)
-    lock = git.content(root, commit, history.LOCK) or b""
+    records = Records.of(root, commit)
+    lock = git.content(root, commit, dvcfiles.LOCK) or b""
     said = {
         f"{OCI}.title": model,
         f"{OCI}.version": version,
         f"{OCI}.revision": commit,
-        f"{OCI}.created": history.person(root, commit)["committed"],
+        f"{OCI}.created": git.person(root, commit)["committed"],
         f"{OCI}.source": source(root),
         f"{OWN}.model": records.md5(path) or "",
         f"{OWN}.dvc.lock": hashlib.md5(lock, usedforsecurity=False).hexdigest(),
@@ -112,9 +113,9 @@ def make(root: Path, commit: str, options: argparse.Namespace, client) -> tuple[
     name = named(model, version)
     with workplace(root) as place:
         # The model that dvc.lock names must be the one of this code and these parameters.
-        tree, _ = judge.checked(root, commit, place / "tree")
+        tree, _ = describes.checked(root, commit, place / "tree")
         path = model_path(root, commit, model)
-        md5 = history.Records.of(root, commit).md5(path)
+        md5 = Records.of(root, commit).md5(path)
         Store(root).fetch(md5, inside(tree, path))
         said = labels(root, commit, model, version, path)
         made = build(client, tree, said[f"{OCI}.created"], "runtime", options, said)
@@ -124,10 +125,10 @@ def make(root: Path, commit: str, options: argparse.Namespace, client) -> tuple[
 
 def make_tools(root: Path, options: argparse.Namespace, client) -> tuple[str, str]:
     """Build and tag the image `--target` of the working tree; its name with tag, and its id."""
-    commit = history.resolved(root, "HEAD")
+    commit = git.resolved(root, "HEAD")
     model = model_name(root, commit, None)
     name = named(model, options.target)
-    committed = history.person(root, commit)["committed"]
+    committed = git.person(root, commit)["committed"]
     made = build(client, root, committed, options.target, options, {})
     client.api.tag(made, *name.split(":"))
     return name, made
@@ -218,11 +219,11 @@ def checked(root: Path, reference: str, said: dict[str, str]) -> tuple[str, str]
     if f"{OWN}.model" not in said:
         raise Refused(f"{reference} was not made by `exact image`, for it has no label of it")
     commit, version = said.get(f"{OCI}.revision", ""), said.get(f"{OCI}.version", "")
-    lock = git.content(root, commit, history.LOCK) if COMMIT.fullmatch(commit) else None
+    lock = git.content(root, commit, dvcfiles.LOCK) if COMMIT.fullmatch(commit) else None
     told = f"{reference} says it is of commit {plain(commit)}"
     if lock is None:
         raise Refused(f"{told}, which git does not know here; `git fetch --all --tags` may help")
-    packages = history.Records.of(root, commit).lock.encode()
+    packages = Records.of(root, commit).lock.encode()
     for name, content in (("dvc.lock", lock), ("requirements.lock", packages)):
         if hashlib.md5(content, usedforsecurity=False).hexdigest() != said.get(f"{OWN}.{name}"):
             raise Refused(f"{told}, whose {name} is another; trust it not")
@@ -230,7 +231,7 @@ def checked(root: Path, reference: str, said: dict[str, str]) -> tuple[str, str]
     if version not in [*released(root, commit, model), commit[:SHORT]]:
         told += f" and is {plain(model)}:{plain(version)}"
         raise Refused(f"{told}, and git has no such tag there; `git fetch --tags` may help")
-    paths = [path for path, md5 in history.locked(lock) if md5 == said[f"{OWN}.model"]]
+    paths = [path for path, md5 in dvcfiles.locked(lock) if md5 == said[f"{OWN}.model"]]
     if not paths:
         raise Refused(f"{told}, which names no model with the md5 that it has; trust it not")
     return paths[0], said[f"{OWN}.model"]
@@ -260,7 +261,7 @@ def held(client, image, path: str) -> str | None:
 
 def resolved(root: Path, revision: str) -> str:
     """The commit that `revision` means; Refused where that is a release with a wrong tag, too."""
-    commit = history.resolved(root, revision)
+    commit = git.resolved(root, revision)
     for one in git.releases_with_texts(root).values():
         if one.commit == commit and verdicts.names(revision, one):
             check_tag(root, one.tag)

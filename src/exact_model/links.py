@@ -8,13 +8,13 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
-from exact_model import git, history
+from exact_model import dvcfiles, git
 from exact_model.errors import Refused
 
 # What the stages are run by and with, beside what they name themselves.
 ALWAYS = (
     *("dvc.yaml", "dvc.lock", "params.yaml", ".dvc", ".dvcignore", "pyproject.toml", "src"),
-    *(".python-version", "requirements.lock", "requirements-dev.lock"),
+    *(".python-version", "requirements.lock", "requirements-dev.lock", "requirements-remote.lock"),
 )
 WORDS = re.compile(r"[^\s;&|<>()'\"=]+")
 # Linux gives up after as many.
@@ -31,7 +31,7 @@ class Tree:
         listed = git.git(root, "ls-tree", "-r", "-z", "--full-tree", commit).split("\0")[:-1]
         found = [(*line.partition("\t")[0].split(" "), line.partition("\t")[2]) for line in listed]
         links = [(blob, path) for mode, _, blob, path in found if mode == LINK]
-        texts = history.contents(root, [blob for blob, _ in links])
+        texts = git.contents(root, [blob for blob, _ in links])
         self.links = {
             path: body[:-1].decode("utf-8", "surrogateescape")
             for (_, path), (_, body) in zip(links, texts, strict=True)
@@ -87,7 +87,7 @@ def check(root, commit: str, stages: dict[str, dict]) -> None:
     That are their deps, outputs, files of parameters and commands, all of src/, and .dvc files.
     """
     tree, inside = Tree(root, commit), git.prefix(root)
-    tidy = [history.tidy(stage) for stage in stages.values()]
+    tidy = [dvcfiles.tidy(stage) for stage in stages.values()]
     deps = [dep["path"] for stage in tidy for dep in stage["deps"]]
     for path in deps:
         if "://" in path or path.startswith(("/", "~/")):

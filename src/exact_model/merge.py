@@ -8,7 +8,7 @@ hash is ever made up.
 import sys
 from pathlib import Path
 
-from exact_model.rebuild import parsed
+from exact_model.dvcfiles import parsed
 
 
 def merged(base: dict, ours: dict, theirs: dict) -> tuple[dict, list[str]]:

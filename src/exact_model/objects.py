@@ -226,3 +226,21 @@ def md5_of(path: Path) -> str:
     """The md5 of a file, as DVC computes it."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "md5").hexdigest()
+
+
+def folder_md5(tree: Path, path: str) -> str:
+    """The md5 of the folder `path` of a project, as DVC computes it: of the list of its files.
+
+    What a .dvcignore of the project names does not count.
+    """
+    from dvc.fs import LocalFileSystem
+    from dvc.ignore import DvcIgnoreFilter
+
+    fs, folder, files = LocalFileSystem(), tree / path, []
+    # Not by way of a DVC repository, which would open whatever caches the project's settings name.
+    for place, _, names in DvcIgnoreFilter(fs, str(tree)).walk(fs, str(folder)):
+        for name in names:
+            file = Path(place, name)
+            files.append({"md5": md5_of(file), "relpath": file.relative_to(folder).as_posix()})
+    listing = json.dumps(sorted(files, key=lambda file: file["relpath"]), sort_keys=True)
+    return hashlib.md5(listing.encode(), usedforsecurity=False).hexdigest() + FOLDER

@@ -18,11 +18,11 @@ LOCKED = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)(?: *; *([^\\\n]+?))? *\\?$
 
 
 def project_root(start: Path) -> Path:
-    """The nearest folder at or above `start` that holds dvc.yaml and requirements.lock."""
+    """The nearest folder at or above `start` that holds dvc.yaml and DVC's folder .dvc."""
     for folder in (start, *start.parents):
-        if (folder / "dvc.yaml").is_file() and (folder / "requirements.lock").is_file():
+        if (folder / "dvc.yaml").is_file() and (folder / ".dvc").is_dir():
             return folder
-    raise Refused(f"{start} is in no project (no dvc.yaml and requirements.lock here or above)")
+    raise Refused(f"{start} is not in a DVC project (no dvc.yaml and .dvc here or above)")
 
 
 def installed(folders: Sequence[str]) -> dict[str, str]:

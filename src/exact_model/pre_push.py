@@ -10,10 +10,10 @@ import sys
 from pathlib import Path
 
 from exact_model import git
-from exact_model.objects import Store
-from exact_model.push import MOST_TOLD, absent, recorded
 from exact_model.errors import Refused
+from exact_model.objects import Store
 from exact_model.packages import project_root
+from exact_model.push import MOST_TOLD, absent, recorded
 from exact_model.show import SHORT, plain, refusal
 
 HOOK = """#!/bin/sh

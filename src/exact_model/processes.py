@@ -135,3 +135,9 @@ def stop(child: subprocess.Popen) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGKILL)
     child.wait()
+
+
+def program(name: str) -> str:
+    """How to call a program of the environment, which `make` has on PATH and a shell may not."""
+    active = "MAKELEVEL" not in os.environ and shutil.which(name)
+    return name if active else f".venv/bin/{name}"

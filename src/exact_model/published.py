@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from exact_model import checkout, git, judge
+from exact_model import checkout, git
 from exact_model.errors import Refused
-from exact_model.judge import Report
 from exact_model.objects import Store
 from exact_model.processes import clear
+from exact_model.reports import Report, filled_in
 
 # What a remote may be told by a commit that nobody trusts.
 PLAIN = {
@@ -197,7 +197,7 @@ def report_on(published: Published, path, url, task, _, name: str, commit: str, 
     `path` and `url` are those of `--path` and `--remote`.
     """
     report = Report(name, commit)
-    with judge.filled_in(report), published.lock:
+    with filled_in(report), published.lock:
         project = published.project(commit, path)
         store, notes = published.store(project, commit, url)
     if not report.problem:

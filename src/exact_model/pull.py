@@ -18,12 +18,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from exact_model import git, history
-from exact_model.objects import FOLDER, Store, md5_of
-from exact_model.processes import ROOM
-from exact_model.recover import program
+from exact_model import git
 from exact_model.errors import Refused
+from exact_model.objects import FOLDER, Store, md5_of
 from exact_model.packages import project_root
+from exact_model.processes import ROOM, program
 from exact_model.show import plain
 
 # Files named one by one.
@@ -144,7 +143,7 @@ def addresses(root: Path, name: str) -> Iterator[tuple[str, str]]:
     pairs = [line.split("\0") for line in refs]
     # Without git there is no branch either.
     inside = git.prefix(root) if pairs else ""
-    texts = history.contents(root, [f"{commit}:{inside}{CONFIG}" for _, commit in pairs])
+    texts = git.contents(root, [f"{commit}:{inside}{CONFIG}" for _, commit in pairs])
     for (branch, _), (_, text) in zip(pairs, texts, strict=True):
         config = configured(text)
         remotes = config.get("remote", {})

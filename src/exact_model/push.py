@@ -9,11 +9,12 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from exact_model import git, history, judge, setup
-from exact_model.objects import NO_REMOTE, Store, md5_of
-from exact_model.rebuild import parsed
+from exact_model import describes, dvcfiles, git, history, setup
+from exact_model.dvcfiles import Commit, parsed, tracked
 from exact_model.errors import Refused
+from exact_model.objects import NO_REMOTE, Store, md5_of
 from exact_model.packages import project_root
+from exact_model.pull import set_aside, wanted
 from exact_model.show import SHORT, plain, refusal
 
 # Files named in one message.
@@ -33,15 +34,15 @@ def named(root: Path, commits: list[str]) -> Iterator[Named]:
     What git holds it has from there, and what is declared `push: false` is nobody else's.
     """
     inside = git.prefix(root)
-    locks = history.contents(root, [f"{commit}:{inside}{history.LOCK}" for commit in commits])
+    locks = git.contents(root, [f"{commit}:{inside}{dvcfiles.LOCK}" for commit in commits])
     for commit, (_, lock) in zip(commits, locks, strict=True):
         words = ["ls-tree", "-r", "-z", "--name-only", "--full-tree", commit, inside or "."]
         held = {path.removeprefix(inside) for path in git.git(root, *words).split("\0")}
-        told = history.settings(parsed(git.content(root, commit, "dvc.yaml", inside) or b""))
-        for path, out in history.tracked(root, commit, inside):
-            if out.get("push") is not False and judge.MD5.fullmatch(str(out.get("md5"))):
+        told = dvcfiles.settings(parsed(git.content(root, commit, "dvc.yaml", inside) or b""))
+        for _, path, out in tracked(Commit(root, commit, inside)):
+            if out.get("push") is not False and describes.MD5.fullmatch(str(out.get("md5"))):
                 yield commit, path, out["md5"], out.get("remote")
-        for path, md5 in history.locked_outputs(lock):
+        for path, md5 in dvcfiles.locked_outputs(lock):
             own = told.get(path, {})
             in_git = path in held or any(name.startswith(path + "/") for name in held)
             if own.get("push") is not False and not in_git:
@@ -70,8 +71,6 @@ def check_cache(root: Path, store: Store) -> None:
     Refused where the working tree does not have the right bytes either.
     """
     # It imports this module.
-    from exact_model.pull import set_aside, wanted
-
     for one in wanted(store):
         if store.state(store.cache, one.md5, len) != "damaged":
             continue

@@ -4,12 +4,12 @@ import json
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from exact_model import judge, own, rebuild
-from exact_model.judge import Line, Report
+from exact_model import describes, dvcfiles, own, rebuild, reports
 from exact_model.objects import FOLDER, Store, md5_of
 from exact_model.processes import workplace
+from exact_model.reports import Line, Report
 
 
 def check(
@@ -17,8 +17,8 @@ def check(
 ) -> Report:
     """Read each object that `commit` names from the cache and the remote; a line for each."""
     report = Report(name, commit)
-    with judge.filled_in(report), workplace(root) as place:
-        tree, stages = judge.checked(root, commit, place / "tree", report)
+    with reports.filled_in(report), workplace(root) as place:
+        tree, stages = describes.checked(root, commit, place / "tree", report)
         own.check(report.own_tool, wanted)
         records = list(named(tree, stages, store))
         heard(f"reading {len(records)} objects")
@@ -30,10 +30,12 @@ def check(
 
 def named(tree: Path, stages: dict, store: Store) -> Iterator[tuple[str, str, str, str | None]]:
     """Stage (or .dvc file), path, md5 and remote of all that the records in `tree` name."""
-    for file, path, out in rebuild.tracked(tree):
-        yield from unfolded(store, file.name, path, out.get("md5", ""), out.get("remote"))
+    for file, path, out in dvcfiles.tracked(dvcfiles.Tree(tree)):
+        yield from unfolded(
+            store, PurePosixPath(file).name, path, out.get("md5", ""), out.get("remote")
+        )
     for name, stage in stages.items():
-        for path, md5 in rebuild.outputs(stage).items():
+        for path, md5 in dvcfiles.outputs(stage).items():
             yield from unfolded(store, name, path, md5, None)
 
 
@@ -58,15 +60,15 @@ def line_of(tree: Path, store: Store, stage: str, path: str, md5: str, remote: s
     committed = rebuild.inside(tree, path)
     if committed.is_file():
         same = md5_of(committed) == md5
-        verdict = judge.IDENTICAL if same else judge.DIFFERS
+        verdict = reports.IDENTICAL if same else reports.DIFFERS
         return Line(stage, path, verdict, md5, None, stored=f"git: {'intact' if same else 'other'}")
     places = {"cache": store.cache, "remote": store.remote(remote)}
     states = {name: store.state(odb, md5) for name, odb in places.items() if odb}
     needed = states.get("remote", states["cache"])
     if "damaged" in states.values():
-        verdict = judge.DIFFERS
+        verdict = reports.DIFFERS
     else:
-        verdict = judge.IDENTICAL if needed == "intact" else judge.COULD_NOT_RUN
+        verdict = reports.IDENTICAL if needed == "intact" else reports.COULD_NOT_RUN
     stored = ", ".join(f"{name}: {state}" for name, state in states.items())
     return Line(stage, path, verdict, md5, None, stored=stored)
 

@@ -4,63 +4,24 @@ Everything is made below `.dvc/tmp/exact` of the project, which git and DVC igno
 tree is never touched and the inputs are copied within one file system.
 """
 
-import os
 import re
 import shutil
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
 from exact_model.container import Container
+from exact_model.dvcfiles import Tree, outputs, overlap, stages_of, tracked
 from exact_model.environment import surroundings
+from exact_model.errors import Refused
 from exact_model.hashes import hashed
 from exact_model.objects import Store
 from exact_model.processes import call
-from exact_model.errors import Refused
 
-BEHIND = "dvc.lock does not describe this commit"
 FROZEN = re.compile(r"^(\s+frozen:\s*)true\b", re.MULTILINE)
 RUNNING = re.compile(r"Running stage '(?:.*:)?([^']+)'")
-
-
-def outputs(stage: dict) -> dict[str, str]:
-    """Path to recorded md5 of what a stage of a dvc.lock has made."""
-    return {out["path"]: out.get("md5", "") for out in stage.get("outs", [])}
-
-
-def parsed(text: bytes):
-    """The content of a YAML file; None where it is none."""
-    try:
-        return YAML(typ="safe").load(text)
-    except (YAMLError, UnicodeDecodeError, ValueError, RecursionError):
-        return None
-
-
-def stages_of(lock: bytes | None) -> dict[str, dict]:
-    """The stages that a dvc.lock records, empty where it is missing or broken."""
-    content = parsed(lock or b"")
-    stages = content.get("stages") if isinstance(content, dict) else None
-    return {str(name): stage for name, stage in stages.items()} if isinstance(stages, dict) else {}
-
-
-def overlap(one: str, other: str) -> bool:
-    """Whether one of two paths is the other, or lies in it."""
-    return one == other or one.startswith(other + "/") or other.startswith(one + "/")
-
-
-def tracked(tree: Path) -> Iterator[tuple[Path, str, dict]]:
-    """Each .dvc file of `tree`, with the path of an output of it from there, and its record."""
-    for file in sorted(tree.rglob("*.dvc")):
-        if file.is_file() and ".dvc" not in file.relative_to(tree).parts[:-1]:
-            content = parsed(file.read_bytes()) or {}
-            folder = file.parent / content.get("wdir", ".")
-            for out in content.get("outs", []):
-                yield file, os.path.relpath(folder / out["path"], tree), out
 
 
 def inside(tree: Path, path: str) -> Path:
@@ -79,7 +40,7 @@ def prepare(tree: Path, stages: dict[str, dict], store: Store) -> set[str]:
     names = set()
     made = [inside(tree, path) for stage in stages.values() for path in outputs(stage)]
     needed = {dep["path"] for stage in stages.values() for dep in stage.get("deps", [])}
-    for file, path, out in list(tracked(tree)):
+    for name, path, out in list(tracked(Tree(tree))):
         if any(overlap(path, dep) for dep in needed):
             try:
                 place = inside(tree, path)
@@ -91,7 +52,7 @@ def prepare(tree: Path, stages: dict[str, dict], store: Store) -> set[str]:
             there = tree / path
             names |= {file.relative_to(tree).as_posix() for file in (there, *there.rglob("*"))}
             # DVC would import it anew when it is told to run everything.
-            file.unlink(missing_ok=True)
+            (tree / name).unlink(missing_ok=True)
     for path in made:
         remove(path)
     (tree / "dvc.lock").unlink(missing_ok=True)

@@ -1,16 +1,15 @@
 """The command lines that get a file of a commit back, as they work here and now."""
 
-import os
 import shlex
-import shutil
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
-from exact_model import git, history, push
-from exact_model.objects import Store
-from exact_model.rebuild import overlap
+from exact_model import git, push, recorded
+from exact_model.dvcfiles import overlap
 from exact_model.errors import Refused
+from exact_model.objects import Store
+from exact_model.processes import program
 from exact_model.show import SHORT
 
 CONFIG = ".dvc/config"
@@ -98,7 +97,7 @@ def before(root: Path, commit: str, stored: Stored) -> str:
 
 def inputs(root: Path, commit: str) -> list[str]:
     """The files of DVC's that the stages of a commit read and none of them makes."""
-    records = history.Records.of(root, commit)
+    records = recorded.Records.of(root, commit)
     needed = records.inputs(records.stages)
     return [path for path in records.data if any(overlap(path, dep) for dep in needed)]
 
@@ -114,7 +113,7 @@ def release(root: Path, known: dict, role: dict) -> tuple[str, str] | None:
     for tag in known["releases"][:1]:
         commit = git.git(root, "rev-parse", f"refs/tags/{tag}^{{commit}}").strip()
         is_branch = git.git(root, "for-each-ref", "--format=%(refname)", f"refs/heads/{tag}")
-        found = history.roles(root, commit, role["record"], known["md5"])
+        found = recorded.roles(root, commit, role["record"], known["md5"])
         places = [(one["role"], one["path"].removeprefix(known["here"])) for one in found]
         if (role["role"], role["path"]) in places and not is_branch:
             return tag, commit
@@ -128,7 +127,7 @@ def is_in_the_way(root: Path, commit: str) -> bool:
     """
     words = ["diff", "--name-only", "--no-renames", "--relative", "-z", "HEAD", commit, "--", "."]
     names = [name for name in git.git(root, *words).split("\0") if name and "\n" not in name]
-    held = history.contents(root, [f"HEAD:{git.prefix(root)}{name}" for name in names])
+    held = git.contents(root, [f"HEAD:{git.prefix(root)}{name}" for name in names])
     for name, (_, text) in zip(names, held, strict=True):
         file = root / name
         if (file.read_bytes() if file.is_file() else b"") != text[:-1]:
@@ -154,9 +153,3 @@ def dvc_get(inside: str, revision: str, path: str, is_cached: bool) -> str | Non
     top = "/".join([".."] * inside.count("/")) or "."
     file = shlex.quote(inside + path)
     return f"{program('dvc')} get {top} {file} --rev {revision} --out recovered"
-
-
-def program(name: str) -> str:
-    """How to call a program of the environment, which `make` has on PATH and a shell may not."""
-    active = "MAKELEVEL" not in os.environ and shutil.which(name)
-    return name if active else f".venv/bin/{name}"

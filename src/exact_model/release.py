@@ -16,12 +16,23 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from exact_model import checkout, git, judge, own, quick, rebuild, setup, verdicts, verify
-from exact_model.history import Records
-from exact_model.objects import NO_REMOTE, Store, md5_of
-from exact_model.processes import stop_cleanly, workplace
+from exact_model import (
+    checkout,
+    describes,
+    dvcfiles,
+    git,
+    own,
+    quick,
+    setup,
+    verdicts,
+    verify,
+)
 from exact_model.errors import Refused
+from exact_model.objects import NO_REMOTE, Store, md5_of
 from exact_model.packages import project_root
+from exact_model.processes import stop_cleanly, workplace
+from exact_model.recorded import Records
+from exact_model.reports import IDENTICAL
 from exact_model.show import plain, refusal, remarks, summary
 from exact_model.tool import running
 from exact_model.verdicts import REBUILT
@@ -50,13 +61,7 @@ def model_name(root: Path, commit: str, wanted: str | None) -> str:
 
 def artifacts(root: Path, commit: str) -> dict[str, dict]:
     """Name to path and type of what dvc.yaml calls artifacts."""
-    pipeline = rebuild.parsed(git.content(root, commit, "dvc.yaml") or b"")
-    found = pipeline.get("artifacts") if isinstance(pipeline, dict) else None
-    return {
-        str(name): {"type": told.get("type"), "path": str(told.get("path"))}
-        for name, told in (found.items() if isinstance(found, dict) else ())
-        if isinstance(told, dict)
-    }
+    return dvcfiles.artifacts(dvcfiles.parsed(git.content(root, commit, "dvc.yaml") or b""))
 
 
 def model_path(root: Path, commit: str, model: str) -> str:
@@ -221,7 +226,7 @@ def check_tool(root: Path, commit: str) -> None:
 def check_rebuilt(root: Path, store: Store, name: str, commit: str, heard: Callable) -> str:
     """A line on the verdict, which is `identical`; Refused with what differs otherwise."""
     found = verify.verify(store, root, name, commit, heard)
-    if found.verdict != judge.IDENTICAL:
+    if found.verdict != IDENTICAL:
         told = "; ".join(remarks(found)) or found.verdict
         raise Refused(f"the rebuild is not identical: {told}; see `make verify`")
     return f"a rebuild is identical: {summary(found)}"
@@ -271,8 +276,8 @@ def check_recovered(root: Path, store: Store, commit: str, heard: Callable) -> N
         )
         if done.returncode:
             raise Refused(f"a new clone cannot pull it: {last_words(done.stderr)}")
-        stages = judge.declared(project)
-        judge.check_record(project, stages)
+        stages = describes.declared(project)
+        describes.check_record(project, stages)
         for _, path, md5, _ in quick.named(project, stages, store):
             file = project / path
             if not md5.endswith(".dir") and (not file.is_file() or md5_of(file) != md5):

@@ -8,7 +8,7 @@ import time
 from dataclasses import asdict
 
 from exact_model import git
-from exact_model.judge import COULD_NOT_RUN, IDENTICAL, Report
+from exact_model.reports import COULD_NOT_RUN, IDENTICAL, Report
 
 SHORT = 12
 HEAD = ("verdict", "stage", "output", "recorded", "rebuilt", "seconds")

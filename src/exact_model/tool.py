@@ -32,7 +32,7 @@ class Tool:
 
 
 def pack(members: Mapping[str, bytes]) -> bytes:
-    """The bytes of the wheel with these files (path to content), its RECORD among them (PEP 427)."""
+    """The bytes of the wheel with these files (path to content) and their RECORD (PEP 427)."""
     (info,) = {name.split("/")[0] for name in members if ".dist-info/" in name}
     record = f"{info}/RECORD"
     contents = {name: members[name] for name in sorted(members) if name != record}

@@ -19,12 +19,12 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from exact_model import differ, git, judge, rebuild
+from exact_model import describes, differ, dvcfiles, git, judge, rebuild, reports
 from exact_model.environment import kept_environment, surroundings
-from exact_model.objects import Store
-from exact_model.processes import ROOM, stop_cleanly, workplace
 from exact_model.errors import Refused
+from exact_model.objects import Store
 from exact_model.packages import project_root
+from exact_model.processes import ROOM, stop_cleanly, workplace
 from exact_model.show import Progress, plain, refusal
 
 SHELL = ("sh", "-c")
@@ -157,7 +157,7 @@ class Built:
     made: rebuild.Made
 
     def md5s(self) -> dict[str, str]:
-        found = map(rebuild.outputs, self.made.stages.values())
+        found = map(dvcfiles.outputs, self.made.stages.values())
         return {path: md5 for outs in found for path, md5 in outs.items()}
 
 
@@ -202,7 +202,7 @@ class Builder:
 
     def built(self, place: Path, folder: Path, chosen: tuple[Variation, ...]) -> Built:
         """What `build` gives, in a tree below `folder`."""
-        tree, stages, _ = judge.ready(self.root, self.commit, folder, self.store)
+        tree, stages, _ = describes.ready(self.root, self.commit, folder, self.store)
         made = self.run(tree, place, chosen)
         problem = judge.failure(stages, made)
         if problem:
@@ -304,15 +304,15 @@ def differing(builder: Builder, usual: Built, *chosen: Variation) -> Finding:
             before, after = usual.md5s(), built.md5s()
             changed = [path for path in before if after.get(path) != before[path]]
             if not changed:
-                return Finding(names, what, judge.IDENTICAL)
+                return Finding(names, what, reports.IDENTICAL)
             told = differ.describe(usual.tree / changed[0], built.tree / changed[0])
             return Finding(
-                names, what, judge.DIFFERS, changed, [f"{changed[0]}: {'; '.join(told)}"]
+                names, what, reports.DIFFERS, changed, [f"{changed[0]}: {'; '.join(told)}"]
             )
     except Refused as refusal:
-        return Finding(names, what, judge.DIFFERS, notes=[str(refusal)])
+        return Finding(names, what, reports.DIFFERS, notes=[str(refusal)])
     except OSError as error:
-        return Finding(names, what, judge.COULD_NOT_RUN, notes=[str(error)])
+        return Finding(names, what, reports.COULD_NOT_RUN, notes=[str(error)])
 
 
 def findings(builder: Builder, chosen: list[Variation]) -> Iterator[Finding]:
@@ -323,15 +323,15 @@ def findings(builder: Builder, chosen: list[Variation]) -> Iterator[Finding]:
     for variation in chosen:
         reason = obstacle(variation, builder.root) or no_room(variation, usual.tree)
         if reason:
-            yield Finding(variation.name, variation.what, judge.COULD_NOT_RUN, notes=[reason])
+            yield Finding(variation.name, variation.what, reports.COULD_NOT_RUN, notes=[reason])
         else:
             possible.append(variation)
     together = [differing(builder, usual, *some) for some in rounds(possible)]
-    if all(finding.verdict == judge.IDENTICAL for finding in together):
-        yield from (Finding(one.name, one.what, judge.IDENTICAL) for one in possible)
+    if all(finding.verdict == reports.IDENTICAL for finding in together):
+        yield from (Finding(one.name, one.what, reports.IDENTICAL) for one in possible)
         return
     again = differing(builder, usual)
-    if again.verdict == judge.DIFFERS:
+    if again.verdict == reports.DIFFERS:
         again.notes.append("it makes other bytes each time: the time, or chance without a seed?")
         yield again
         return
@@ -342,7 +342,7 @@ def findings(builder: Builder, chosen: list[Variation]) -> Iterator[Finding]:
         moved = [other for other in found if other.name == "path"]
         but_for_the_path(one, moved or [differing(builder, usual, *chosen_of(["path"]))])
     yield from found
-    if not order and all(finding.verdict == judge.IDENTICAL for finding in found):
+    if not order and all(finding.verdict == reports.IDENTICAL for finding in found):
         yield from together
 
 
@@ -361,7 +361,7 @@ def but_for_the_path(order: Finding, moved: list[Finding]) -> None:
     order.outputs = [path for path in order.outputs if path not in elsewhere]
     order.notes = [note for note in order.notes if note.partition(": ")[0] in order.outputs]
     if not order.outputs:
-        order.verdict = judge.IDENTICAL
+        order.verdict = reports.IDENTICAL
 
 
 def rounds(possible: list[Variation]) -> list[list[Variation]]:
@@ -439,4 +439,4 @@ def main(words: list[str]) -> int:
         return 130
     progress.clear()
     print(json.dumps([asdict(one) for one in found], indent=2) if arguments.json else table(found))
-    return 1 if any(one.verdict == judge.DIFFERS for one in found) else 0
+    return 1 if any(one.verdict == reports.DIFFERS for one in found) else 0

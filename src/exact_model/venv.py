@@ -13,7 +13,8 @@ from pathlib import Path
 from exact_model.errors import WRONG_ENVIRONMENT, Refused
 from exact_model.packages import differences, project_root, refuse
 
-LOCKS = ("requirements.lock", "requirements-dev.lock")
+# The last one is there where the remote needs a plugin of DVC.
+LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-remote.lock")
 NOTEBOOK_LOCK = "requirements-notebook.lock"
 # DVC's own site cache is shared by all users of the machine, and it unpickles what it finds there
 # (DVC writes no path into its configuration that is not ASCII). The project's code is not named:
@@ -60,7 +61,7 @@ def check(root: Path, environment: Path) -> None:
     refuse([f"{path} is changed" for path, text in files if path.read_bytes() != os.fsencode(text)])
     # The notebook's packages are there when `make lab` was called.
     locks = [*LOCKS, NOTEBOOK_LOCK] if (environment / ".notebook").exists() else LOCKS
-    refuse(differences(root, locks))
+    refuse(differences(root, [name for name in locks if (root / name).exists()]))
     refuse([f"{name} is damaged" for name in incomplete(Path(sysconfig.get_path("purelib")))])
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from exact_model import git, history, judge
+from exact_model import dvcfiles, git, recorded, reports
 from exact_model.processes import ROOM
 from exact_model.show import SHORT
 
@@ -58,9 +58,7 @@ def doubts(root: Path, releases: Iterable[git.Release]) -> dict[str, Doubt]:
     folders = [release.tag.rpartition("@")[0].rpartition("=")[0] for release in releases]
     insides = [f"{folder}/" if folder else "" for folder in folders]
     pairs = list(zip(releases, insides, strict=True))
-    locks = history.contents(
-        root, [f"{one.commit}:{inside}{history.LOCK}" for one, inside in pairs]
-    )
+    locks = git.contents(root, [f"{one.commit}:{inside}{dvcfiles.LOCK}" for one, inside in pairs])
     found = {}
     for (release, inside), (_, lock) in zip(pairs, locks, strict=True):
         # Git ends what it prints of a file by a line feed of its own.
@@ -74,13 +72,13 @@ def doubt(root: Path, release: git.Release, inside: str, lock: bytes) -> Doubt |
     if not release.text:
         return Doubt("it is a lightweight tag, which `exact release` did not make")
     lines = LINE.findall(release.text)
-    if len(lines) < 2 or history.LOCK not in dict(lines):
+    if len(lines) < 2 or dvcfiles.LOCK not in dict(lines):
         return Doubt("its text names no model and dvc.lock, so `exact release` did not make it")
-    made = {**dict(history.locked_outputs(lock)), history.LOCK: md5_of_text(lock)}
+    made = {**dict(dvcfiles.locked_outputs(lock)), dvcfiles.LOCK: md5_of_text(lock)}
     for path, md5 in lines:
         known = made.get(path)
         if known is None:
-            known = history.Records.of(root, release.commit, inside).md5(path)
+            known = recorded.Records.of(root, release.commit, inside).md5(path)
         if known != md5:
             told = f"the tag's text names another {path} ({md5[:SHORT]}) than the commit"
             return Doubt(f"{told} ({known[:SHORT] if known else 'none'})", True, md5, known)
@@ -102,7 +100,7 @@ def names(name: str, release: git.Release) -> bool:
 
 
 def look_at_releases(
-    root: Path, report: judge.Report, releases: Iterable[git.Release], asked: list[str]
+    root: Path, report: reports.Report, releases: Iterable[git.Release], asked: list[str]
 ) -> None:
     """Tell in the report what is doubtful about those of the `releases` that are of its commit.
 
@@ -118,7 +116,7 @@ def look_at_releases(
         if told.wrong:
             stored = "tag: other" if any(line.stored for line in report.lines) else None
             hashes = (told.tagged, told.committed)
-            line = judge.Line("release", tag, judge.DIFFERS, *hashes, stored=stored)
+            line = reports.Line("release", tag, reports.DIFFERS, *hashes, stored=stored)
             report.lines.append(line)
     report.notes += others[:MOST_TOLD]
     if len(others) > MOST_TOLD:
@@ -132,11 +130,11 @@ def verified(root: Path, release: git.Release, told: Doubt | None) -> dict[str, 
     doubtful about it.
     """
     if told and told.wrong:
-        return {"date": release.date, "verdict": judge.DIFFERS}
+        return {"date": release.date, "verdict": reports.DIFFERS}
     if found := last(root, release.commit):
         return found
     proved = REBUILT in release.text and not told
-    return {"date": release.date, "verdict": judge.IDENTICAL} if proved else None
+    return {"date": release.date, "verdict": reports.IDENTICAL} if proved else None
 
 
 def last(root: Path, commit: str) -> dict[str, str] | None:

@@ -13,17 +13,29 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from exact_model import git, history, judge, own, published, quick, rebuild, show, verdicts
+from exact_model import (
+    describes,
+    git,
+    judge,
+    own,
+    published,
+    quick,
+    reads,
+    rebuild,
+    show,
+    verdicts,
+)
 from exact_model.container import Container, add_options, build, engine
-from exact_model.environment import kept_environment
+from exact_model.environment import NOT_PINNED, kept_environment, pinned
+from exact_model.errors import Refused
 from exact_model.explain import Case, explain
 from exact_model.objects import Store
-from exact_model.processes import cancel, cancelled, stop_cleanly, workplace
-from exact_model.errors import Refused
 from exact_model.packages import project_root
+from exact_model.processes import cancel, cancelled, stop_cleanly, workplace
+from exact_model.reports import COULD_NOT_RUN, DIFFERS, IDENTICAL, SAME_MODEL, Report, filled_in
 
 TRACE = Path(__file__).with_name("trace.py")
-STATUS = {judge.IDENTICAL: 0, judge.SAME_MODEL: 1, judge.DIFFERS: 1, judge.COULD_NOT_RUN: 2}
+STATUS = {IDENTICAL: 0, SAME_MODEL: 1, DIFFERS: 1, COULD_NOT_RUN: 2}
 
 
 def verify(
@@ -34,14 +46,14 @@ def verify(
     heard,
     options: argparse.Namespace | None = None,
     wanted: str | None = None,
-) -> judge.Report:
+) -> Report:
     """Rebuild `commit` and compare; `heard` gets what is being done, for a progress line.
 
     With `options` it is rebuilt in a container of its own Dockerfile's. A commit that names another
     tool than the one with the sha256 `wanted` could not run.
     """
-    report = judge.Report(name, commit)
-    with judge.filled_in(report), workplace(root) as place, contextlib.ExitStack() as stack:
+    report = Report(name, commit)
+    with filled_in(report), workplace(root) as place, contextlib.ExitStack() as stack:
         client = stack.enter_context(engine()) if options else None
         verify_in(place, root, report, store, heard, client, options, wanted)
     if not cancelled.is_set():
@@ -52,7 +64,7 @@ def verify(
 def verify_in(
     place: Path,
     root: Path,
-    report: judge.Report,
+    report: Report,
     store: Store,
     heard,
     client,
@@ -61,26 +73,27 @@ def verify_in(
 ) -> None:
     """Do the work of `verify` in the folder `place`; the report is filled in on the way."""
     heard("getting its files and inputs")
-    tree, stages, names = judge.ready(root, report.commit, place, store, report)
+    tree, stages, names = describes.ready(root, report.commit, place, store, report)
     own.check(report.own_tool, wanted)
     if client:
         heard("building its image")
-        committed = history.person(root, report.commit)["committed"]
+        committed = git.person(root, report.commit)["committed"]
         image = build(client, tree, committed, "build", options, {})
         environment = Container(client, image, place)
     else:
         environment = kept_environment(root, tree, heard)
+        report.notes += [] if pinned(tree) else [NOT_PINNED]
     # Where a container, too, can read it.
     tracer, log = place / "trace.py", place / "trace"
     shutil.copyfile(TRACE, tracer)
     traced = {"EXACT_TRACE": str(tracer), "EXACT_TRACE_LOG": str(log)}
     made = rebuild.reproduce(tree, environment, heard, **traced)
-    judge.check_rebuilt(stages, made)
+    describes.check_rebuilt(stages, made)
     report.lines = judge.compare(stages, made)
     report.problem = judge.failure(stages, made)
-    read = list(dict.fromkeys(judge.undeclared(tree, stages, names, log)))
-    report.notes += judge.unnamed(read)
-    report.problem = report.problem or judge.outside(read)
+    read = list(dict.fromkeys(reads.undeclared(tree, stages, names, log)))
+    report.notes += reads.unnamed(read)
+    report.problem = report.problem or reads.outside(read)
     heard("comparing")
     explain(Case(root, report.commit, tree, environment, store, stages, made, report, read))
 
@@ -99,7 +112,7 @@ def wanted(root: Path, arguments: argparse.Namespace) -> list[tuple[str, str]]:
     return list(first.values())
 
 
-def judged(task, releases, asked, root: Path, name: str, commit: str, heard) -> judge.Report:
+def judged(task, releases, asked, root: Path, name: str, commit: str, heard) -> Report:
     """The report of `task` on a commit, and on its releases, some of which were `asked` for."""
     report = task(root, name, commit, heard)
     with contextlib.suppress(Refused):

@@ -16,14 +16,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from exact_model import git, history, inert, recover, resaved, verdicts
+from exact_model import dvcfiles, git, history, inert, recorded, recover, resaved, verdicts
 from exact_model.changes import shown
-from exact_model.history import Found, Records
+from exact_model.dvcfiles import parsed
+from exact_model.errors import Refused
+from exact_model.history import Found
 from exact_model.inert import Unreadable
 from exact_model.objects import BLOCK, Store
-from exact_model.rebuild import parsed
-from exact_model.errors import Refused
 from exact_model.packages import project_root
+from exact_model.recorded import Records
 from exact_model.show import SHORT, plain, refusal
 
 HASH = re.compile(r"([0-9a-f]{4,32})(\.dir)?")
@@ -68,21 +69,21 @@ def read(root: Path, source: str) -> tuple[str, Path | None, str | None]:
 
 def first(root: Path, found: Found, commit: str) -> Found:
     """What names a hash, with `commit` first, of which the image is that one asks for."""
-    named = {commit: [git.prefix(root) + history.LOCK]}
+    named = {commit: [git.prefix(root) + dvcfiles.LOCK]}
     tags = git.git(root, "tag", "--points-at", commit).split()
     return replace(found, made={**named, **found.made}, tags=tags)
 
 
 def person(root: Path, commit: str, found: Found) -> dict:
     """Who made a commit, and what holds it if no branch or tag does."""
-    return {**history.person(root, commit), "held_by": found.holders.get(commit)}
+    return {**git.person(root, commit), "held_by": found.holders.get(commit)}
 
 
 def story(root: Path, commit: str, paths: list[str], found: Found) -> dict:
     """What the records `paths` of `commit` tell of a file: who made it, from what, how it does."""
-    named = [role for path in paths for role in history.roles(root, commit, path, found.md5)]
-    locks = [path for path in paths if PurePosixPath(path).name == history.LOCK]
-    inside = locks[0].removesuffix(history.LOCK) if locks else git.prefix(root)
+    named = [role for path in paths for role in recorded.roles(root, commit, path, found.md5)]
+    locks = [path for path in paths if PurePosixPath(path).name == dvcfiles.LOCK]
+    inside = locks[0].removesuffix(dvcfiles.LOCK) if locks else git.prefix(root)
     for role in named:
         if role["role"] == "data":
             role["path"] = role["path"].removeprefix(inside)
@@ -101,9 +102,9 @@ def story(root: Path, commit: str, paths: list[str], found: Found) -> dict:
         "folder": inside,
         "as": named,
         "parameters": params,
-        "metrics": history.metrics(root, commit, inside, records.stages),
+        "metrics": recorded.metrics(root, commit, inside, records.stages),
         "data": data,
-        "environment": {name: inputs[name] for name in history.ENVIRONMENT if inputs.get(name)},
+        "environment": {name: inputs[name] for name in recorded.ENVIRONMENT if inputs.get(name)},
         "python": records.python,
     }
 
@@ -284,11 +285,11 @@ def nearest(root: Path, path: Path, fetch: bool) -> tuple[list[dict], str]:
 def models(root: Path, blobs: dict[str, set[str]]) -> dict[str, set[str]]:
     """The md5 of each file that may be a model, to those of the records `blobs` that name it."""
     found: dict[str, set[str]] = {}
-    for line, text in history.contents(root, blobs):
+    for line, text in git.contents(root, blobs):
         blob = line.split()[0].decode()
-        pairs = history.locked(text)
+        pairs = dvcfiles.locked(text)
         if any(name.endswith(".dvc") for name in blobs[blob]):
-            outs = history.listed(parsed(text), "outs")
+            outs = dvcfiles.listed(parsed(text), "outs")
             pairs = [(out["path"], str(out.get("md5"))) for out in outs]
         for name, md5 in pairs:
             if name.endswith(SUFFIXES) and HASH.fullmatch(md5):

@@ -7,7 +7,7 @@ import pytest
 
 from exact_model import own
 from exact_model.errors import Refused
-from exact_model.judge import IDENTICAL, Line, Report
+from exact_model.reports import IDENTICAL, Line, Report
 from exact_model.show import json_of, markdown, table
 from exact_model.tool import Tool, running
 

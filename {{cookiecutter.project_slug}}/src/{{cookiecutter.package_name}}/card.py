@@ -4,6 +4,10 @@ import json
 import re
 
 UNSAID = "Not said yet: nobody has written it in params.yaml, section card."
+# The bundled sample, and what the template says that a model of it is for.
+SAMPLE_MD5 = "e4978e952499648518c8fcbbccb963b4"
+SAMPLE_USE = "Predicts whether a request for a free pizza succeeds"
+OF_SAMPLE = "Not said yet: params.yaml, section card, still has the words for the bundled sample."
 MARKUP = re.compile(r"([\\`*_<>|\[\]#&])")
 
 
@@ -13,10 +17,13 @@ def card(values: dict, found: dict, hashes: dict[str, str]) -> str:
     `hashes` is path to md5 of the raw data, the environment's lock and the model.
     """
     data, split, train = values["data"], values["split"], values["train"]
+    use = values["card"]["intended_use"] or UNSAID
+    if of_sample(values["card"], hashes[data["file"]]):
+        use = OF_SAMPLE
     chosen = train["estimator"]
     known = f"{found['rows_with_a_text_trained_on']} of these have the text of a row trained on"
     sections = {
-        "Intended use": paragraph(values["card"]["intended_use"] or UNSAID),
+        "Intended use": paragraph(use),
         "Not for": paragraph(values["card"]["not_for"] or UNSAID),
         "Data": table(
             ("file", code(data["file"])),
@@ -39,6 +46,11 @@ def card(values: dict, found: dict, hashes: dict[str, str]) -> str:
     }
     text = "".join(f"\n## {title}\n\n{body}\n" for title, body in sections.items())
     return f"# Model card\n{text}"
+
+
+def of_sample(words: dict, md5: str) -> bool:
+    """Whether `words`, section card, speak of the sample while the raw data is something else."""
+    return md5 != SAMPLE_MD5 and SAMPLE_USE in (words["intended_use"] or "")
 
 
 HOW = """```console

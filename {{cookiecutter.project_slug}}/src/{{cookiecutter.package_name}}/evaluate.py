@@ -14,7 +14,7 @@ from sklearn.calibration import calibration_curve
 from exact.dump import write
 
 from . import params, plots, problems
-from .card import card
+from .card import card, of_sample
 from .rows import count_trained, json_lines, read_prepared
 from .scores import answers, load, ordered_scores
 
@@ -160,6 +160,9 @@ def main() -> None:
     unsaid = [f"card.{key}" for key, words in values["card"].items() if words is None]
     if unsaid:
         print(f"evaluate: not said yet in params.yaml: {', '.join(unsaid)}")
+    if of_sample(values["card"], hashes[values["data"]["file"]]):
+        told = "params.yaml: card.intended_use still speaks of the sample; the data is another"
+        print(f"evaluate: {told}: write what this model is for")
     area = f"ROC AUC {found['roc_auc']:.3f} on {len(rows)} held-out rows"
     print(f"evaluate: {area}; {verdict(found)}")
 

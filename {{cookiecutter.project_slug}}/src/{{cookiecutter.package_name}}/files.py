@@ -4,6 +4,7 @@ A bad row ends in one sentence with its number (the first is row 1, a header is 
 nothing is repaired in silence.
 """
 
+import contextlib
 import csv
 import io
 import json
@@ -153,10 +154,11 @@ def decoded(content: bytes, where: str) -> str:
 
 
 def read_json_lines(text: str, where: str) -> Iterator[tuple[str, Row]]:
-    for number, line in enumerate(text.removesuffix("\n").split("\n"), 1):
+    lines = text.removesuffix("\n").split("\n")
+    for number, line in enumerate(lines, 1):
         place = f"{where}, row {number}"
         if not line.strip():
-            raise Refused(f"{place} is an empty line; remove it")
+            raise empty(place, "an empty line", (not later.strip() for later in lines[number:]))
         row, end = json_value(line, 0, place)
         if end < len(line):
             raise not_json(line, end, place, "more than one value")
@@ -280,9 +282,10 @@ def read_table(text: str, where: str, dialect: dict) -> Iterator[tuple[str, Row]
         check_header(header, where)
         for number, fields in enumerate(lines, 1):
             place = f"{where}, row {number} (line {lines.line_num})"
-            if not fields:
-                raise Refused(f"{place} is an empty line; remove it")
             if len(fields) != len(header):
+                if is_empty(fields):
+                    what = f"nothing but separators ({shown(joined(fields))})"
+                    raise empty(place, what if fields else "an empty line", map(is_empty, lines))
                 if MARKER.match(fields[0]):
                     raise conflict(place, shown(joined(fields)))
                 have = f"{len(fields)} fields where the header has {len(header)}"
@@ -291,6 +294,20 @@ def read_table(text: str, where: str, dialect: dict) -> Iterator[tuple[str, Row]
     except csv.Error as error:
         place = f"{where}, row {number + 1} (line {lines.line_num})"
         raise Refused(f"{place}: {error}; fix its quotes") from None
+
+
+def is_empty(fields: list[str]) -> bool:
+    return not any(map(str.strip, fields))
+
+
+def empty(place: str, what: str, later: Iterator[bool]) -> Refused:
+    """What to tell of a line without a row, and how many of the `later` ones are empty, too."""
+    count = 0
+    with contextlib.suppress(csv.Error):
+        for one in later:
+            count += one
+    more = f", and the {count} other empty lines below" if count > 1 else ""
+    return Refused(f"{place} is {what}; remove it{more or ', and the one below' * count}")
 
 
 def check_header(header: list[str], where: str) -> None:

@@ -257,8 +257,8 @@ def load(*sections: str, path: Path = Path("params.yaml")) -> dict[str, dict]:
     """These sections of params.yaml: of a stage, those that dvc.yaml says it depends on.
 
     All of the file is checked; `Refused` with one sentence for the first thing wrong. Labels are
-    made text, with what a model answers for each in `classes` beside them, and the names of columns
-    are brought into the form in which `files` reads them.
+    made text; beside them, `classes` has what a model answers for each and `quoted` those that were
+    text. The names of columns are brought into the form in which `files` reads them.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -282,6 +282,7 @@ def load(*sections: str, path: Path = Path("params.yaml")) -> dict[str, dict]:
     check_together(values)
     check_options(values)
     values["data"]["classes"] = classes(values["data"]["labels"])
+    values["data"]["quoted"] = [one for one in values["data"]["labels"] if isinstance(one, str)]
     values["data"]["labels"] = [label_name(label) for label in values["data"]["labels"]]
     return {name: values[name] for name in sections}
 

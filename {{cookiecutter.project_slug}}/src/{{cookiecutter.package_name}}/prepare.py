@@ -27,6 +27,8 @@ def labelled(data: dict) -> list[Item]:
     def item(place: str, row: rows.Row) -> Item:
         if not places:
             rows.check_header(row, place, data)
+        if row and all(value is None or value == "" for value in row.values()):
+            raise Refused(f"{place} has nothing in any column; remove it")
         where = f"{place}, column {shown(data['id'])}"
         name = rows.as_id(rows.field(row, data["id"], place), where)
         if name in places:
@@ -38,6 +40,16 @@ def labelled(data: dict) -> list[Item]:
 
     found = problems.each(files.read(Path(data["file"])), item)
     return sorted(found, key=lambda item: item[1])
+
+
+def quoted(data: dict) -> str | None:
+    """What to tell where the file has true or 1 as a label and data.labels has it in quotes."""
+    _, row = next(files.read(Path(data["file"])))
+    value = row.get(data["label"])
+    if isinstance(value, str | float) or rows.label_name(value) not in data["quoted"]:
+        return None
+    told = f"column {shown(data['label'])} has {shown(value)} and data.labels '{shown(value)}'"
+    return f"{told}, so the model answers texts; without the quotes it answers {shown(value)}"
 
 
 def side(place: str, name: str, row: rows.Row, split: dict, data: dict) -> str:
@@ -208,18 +220,18 @@ def entry(column: str, check: str) -> str:
 
 def main() -> None:
     values = params.load("data", "split", "leaks")
+    said = [quoted(values["data"])]
     prepared = prepare(values)
-    said = same_text(prepared, values)
+    said.append(same_text(prepared, values))
     lines = {part: rows.json_lines(items) for part, items in prepared.items()}
     params.check_unchanged()
     write({Path(f"data/prepared/{part}.jsonl"): content for part, content in lines.items()})
     file = values["data"]["file"]
     if files.is_cut(Path(file)):
         print(f"prepare: {file} does not end in a line end; was it cut in its last row?")
-    if said:
-        print(f"prepare: {said}")
-    for constant in rows.unvarying([item["row"] for item in prepared[TRAIN]]):
-        print(f"prepare: {constant}")
+    said += rows.unvarying([item["row"] for item in prepared[TRAIN]])
+    for told in filter(None, said):
+        print(f"prepare: {told}")
     for part, items in prepared.items():
         print(f"prepare: {len(items)} {part} rows")
 

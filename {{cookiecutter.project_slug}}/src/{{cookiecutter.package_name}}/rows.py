@@ -168,7 +168,9 @@ def as_label(value: object, where: str, labels: list[str]) -> str:
         for one in labels:
             if label and (looks(one) == looks(label) or equal(one, label)):
                 fix = f"write {visible(label)} there, in quotes, instead of {shown(one)}"
-                raise Refused(f"{told}; {fix}, or fix the file")
+                raise Refused(
+                    f"{told}; {fix}, if no row has {shown(one)}, else make the rows alike"
+                )
         raise Refused(f"{told}; add it there, or fix the row")
     return label
 

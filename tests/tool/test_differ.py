@@ -1,7 +1,7 @@
 """Models are compared without running anything of them, and what differs is said in words.
 
-The template's own environment has no NumPy, so this file runs in that of a project too: there it
-prints as JSON what a group of cases gives, and here each case is a test.
+What reads hostile files is a process of its own, which prints as JSON what a group of cases gives;
+here each case is a test. Two groups are about the model of a built project, and run there.
 """
 
 import copyreg
@@ -20,24 +20,37 @@ import zlib
 from pathlib import Path
 
 import pytest
+from processes import in_a_process
 
-pytestmark = pytest.mark.slow
 TRILLION = 10**12
 SAME = "only how it is written differs; every array and every other value is equal"
 
 
 @pytest.fixture(scope="module")
-def given(built, tmp_path_factory):
+def given(tmp_path_factory):
     """A function that gives the results of a group of cases, by their names."""
+    return results_of(lambda group: in_a_process(__file__, group, tmp_path_factory.mktemp(group)))
 
-    @functools.cache
+
+@pytest.fixture(scope="module")
+def given_there(built, tmp_path_factory):
+    """The same in the environment and the folder of the built project."""
+    path = os.pathsep.join([f"{built.root}/src", str(Path(__file__).parent)])
+
     def run(group: str):
-        folder = tmp_path_factory.mktemp(group)
-        return built.run("python", __file__, group, folder, check=False)
+        words = ("python", __file__, group, tmp_path_factory.mktemp(group))
+        return built.run(*words, check=False, PYTHONPATH=path)
+
+    return results_of(run)
+
+
+def results_of(run):
+    """A function that gives the results of a group of cases, which is run once."""
+    # Kept when it failed too, since each test of the group would run it again.
+    once = functools.cache(run)
 
     def results(group: str) -> dict:
-        # Kept when it failed too, since each test of the group would run it again.
-        done = run(group)
+        done = once(group)
         assert not done.returncode, done.stderr
         return json.loads(done.stdout)
 
@@ -140,7 +153,7 @@ def live(folder: Path) -> dict:
     """For each file: whether it is read, whether that ran it, and whether loading it does."""
     import joblib
 
-    from exact import differ, resaved
+    from exact_model import differ, resaved
 
     found = {}
     for name, (_, make) in LIVE.items():
@@ -159,7 +172,7 @@ def live(folder: Path) -> dict:
 
 def outcome(action) -> str | None:
     """Why it is refused, None if it is not; any other error ends the program."""
-    from exact import differ
+    from exact_model import differ
 
     try:
         action()
@@ -277,7 +290,7 @@ def hard(folder: Path) -> dict:
     """For each file: why it is refused, and else whether it is equal to itself."""
     import resource
 
-    from exact import differ, resaved
+    from exact_model import differ, resaved
 
     resource.setrlimit(resource.RLIMIT_AS, (2**32, 2**32))
     found = {}
@@ -306,7 +319,7 @@ def damage(folder: Path) -> dict:
     """How often damaged files are read, refused and equal; any other error ends the program."""
     import numpy
 
-    from exact import differ
+    from exact_model import differ
 
     kind = numpy.dtype([("a", "f8"), ("b", "i1")], align=True)
     value = {"a": numpy.zeros((2, 3), kind), "b": [numpy.array([{1}, "x"]), numpy.float64(2)]}
@@ -443,8 +456,8 @@ def pairs(folder: Path) -> dict:
     """For each pair: the answers, however the second is written, and what is told."""
     import numpy
 
-    from exact import differ
     from exact.dump import dumps
+    from exact_model import differ
 
     found = {}
     for name, (_, make) in PAIRS.items():
@@ -517,7 +530,7 @@ def told(folder: Path) -> dict:
     """For each pair of values: the sentences."""
     import numpy
 
-    from exact import differ
+    from exact_model import differ
 
     contents = {name: map(by_joblib, make(numpy)) for name, (make, _) in TOLD.items()}
     return {name: differ.describe(*both(folder, *pair)) for name, pair in contents.items()}
@@ -586,8 +599,8 @@ def models(folder: Path) -> dict:
     """For each estimator: the answers by writer, and the arrays whose change is not seen."""
     import numpy
 
-    from exact import differ
     from exact.dump import dumps
+    from exact_model import differ
 
     found = {}
     for name, model in estimators().items():
@@ -611,21 +624,24 @@ def models(folder: Path) -> dict:
     return found
 
 
-def test_all_estimators_are_tested(given):
-    assert sorted(given("models")) == sorted(ESTIMATORS)
+@pytest.mark.slow
+def test_all_estimators_are_tested(given_there):
+    assert sorted(given_there("models")) == sorted(ESTIMATORS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("estimator", ESTIMATORS)
-def test_a_model_is_the_same_however_it_is_written(estimator, given):
-    same, told, _, _ = given("models")[estimator]
+def test_a_model_is_the_same_however_it_is_written(estimator, given_there):
+    same, told, _, _ = given_there("models")[estimator]
     assert len(same) == 11
     assert [writer for writer, is_same in same.items() if not is_same] == []
     assert told == [SAME]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("estimator", ESTIMATORS)
-def test_one_changed_number_makes_another_model(estimator, given):
-    _, _, count, missed = given("models")[estimator]
+def test_one_changed_number_makes_another_model(estimator, given_there):
+    _, _, count, missed = given_there("models")[estimator]
     assert count >= (60 if estimator in ("random_forest", "hist_gradient_boosting") else 8)
     assert missed == []
 
@@ -727,7 +743,7 @@ def changes(folder: Path) -> dict:
     """For each change of the model: the answer, and the sentences."""
     import joblib
 
-    from exact import differ
+    from exact_model import differ
 
     recorded = Path("models/model.joblib")
     found = {}
@@ -740,9 +756,10 @@ def changes(folder: Path) -> dict:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHANGES)
-def test_a_changed_model_is_told_by_what_changed(name, given):
-    same, told = given("changes")[name]
+def test_a_changed_model_is_told_by_what_changed(name, given_there):
+    same, told = given_there("changes")[name]
     _, wanted = CHANGES[name]
     assert same == (wanted == [SAME])
     assert len(told) == len(wanted), told
@@ -895,7 +912,7 @@ OTHERS = {
 
 def others(folder: Path) -> dict:
     """For each pair of files: the sentences."""
-    from exact import differ
+    from exact_model import differ
 
     found = {}
     for i, (name, (suffix, *contents, _)) in enumerate(OTHERS.items()):

@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from processes import in_a_process
 
-pytestmark = pytest.mark.slow
 PAIRS = 1500
 SUFFIXES = ("", ".json", ".jsonl", ".csv", ".tsv", ".svg", ".joblib", ".pkl", ".txt")
 PLAIN = ("", "a", "é", "\x1b[31m", "\n", "x" * 200, 0, 1, -0.0, 1e308, 10**400, None, True, [], {})
@@ -80,7 +80,7 @@ def content(chance: random.Random, kind: int) -> bytes:
 
 def described(folder: Path) -> dict:
     """What is said of each pair of EMPTY, and what is wrong with what is said of random pairs."""
-    from exact import differ
+    from exact_model import differ
 
     def told(one: bytes, other: bytes, *suffixes: str) -> list[str]:
         files = [folder / f"{i}{suffix}" for i, suffix in enumerate(suffixes)]
@@ -109,8 +109,8 @@ def described(folder: Path) -> dict:
 
 
 @pytest.fixture(scope="module")
-def found(built, tmp_path_factory) -> dict:
-    done = built.run("python", __file__, tmp_path_factory.mktemp("fuzz"))
+def found(tmp_path_factory) -> dict:
+    done = in_a_process(__file__, tmp_path_factory.mktemp("fuzz"))
     return json.loads(done.stdout)
 
 
