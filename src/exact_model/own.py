@@ -12,8 +12,10 @@ from packaging.utils import canonicalize_name
 
 from exact_model.errors import Refused
 from exact_model.tool import NAME, Tool, running
+from exact_model.venv import LOCKS
 
-LOCKS = ("requirements.lock", "requirements-dev.lock")
+# Where the template names it.
+LOCK = "requirements-dev.lock"
 VENDOR = "vendor"
 # A requirement of a lock, with the lines that continue it.
 BLOCK = re.compile(r"^([A-Za-z0-9][\w.-]*)(.*(?:\n[ \t]+.*)*)", re.MULTILINE)
@@ -62,7 +64,7 @@ def of(tree: Path) -> Tool | None:
         found = hashlib.sha256(file.read_bytes()).hexdigest()
         if found != (tool.sha256 if tool else ""):
             lock = f"names sha256:{tool.sha256}" if tool else "names no tool"
-            told = f"{place} is sha256:{found}, and requirements-dev.lock {lock}"
+            told = f"{place} is sha256:{found}, and {LOCK} {lock}"
             raise Refused(f"{told}; find out who replaced one of the two")
     return tool
 
@@ -74,8 +76,8 @@ def notes(tree: Path, tool: Tool | None) -> list[str]:
         return [f"this commit's own tool is {tool}; it was judged by {judge}"]
     if not tool and (tree / OLD_JUDGE).is_file():
         return [f"this commit holds its tool in src/exact, unnamed; it was judged by {judge}"]
-    if not tool and (tree / LOCKS[1]).is_file():
-        return [f"this commit's requirements-dev.lock names no {NAME}; it was judged by {judge}"]
+    if not tool and (tree / LOCK).is_file():
+        return [f"this commit's {LOCK} names no {NAME}; it was judged by {judge}"]
     return []
 
 
