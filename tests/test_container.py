@@ -152,6 +152,9 @@ def test_labels_say_where_it_comes_from(released):
     lock = released.run("git", "show", f"{commit}:dvc.lock").stdout
     assert labels["exact.dvc.lock"] == hashlib.md5(lock.encode()).hexdigest()
     assert labels["exact.model"] == golden()["outputs"][MODEL]
+    lock = released.read("requirements-dev.lock")
+    assert re.search(rf"^exact-model=={labels['exact.tool']} ", lock, re.MULTILINE)
+    assert f"--hash=sha256:{labels['exact.tool.sha256']}\n" in lock
 
 
 def test_which_knows_an_image(released):

@@ -893,6 +893,7 @@ def mixed(tiny) -> dict[str, str]:
 
 
 REPORT = {"revision", "commit", "verdict", "lines", "notes", "problem", "kept", "seconds"}
+REPORT |= {"tool", "own_tool"}
 LINE = {"stage", "path", "verdict", "recorded", "rebuilt", "seconds", "stored"}
 
 

@@ -19,7 +19,8 @@ REFUSED = {
 # All of them, as `exact --help` and docs/commands.md have them.
 STATUSES = {
     "0": "done, and the answer is yes: identical, found, whole",
-    "1": "the answer is no: something differs, is not found or is missing on the remote, or an update left a conflict; "
+    "1": "the answer is no: something differs, is not found or is missing on the remote, or an "
+    "update left a conflict; "
     "data, image, merge, pre-push, pull, push, release, run, setup: refused, or it failed",
     "2": "compare, update, vary, verify, which: refused, or it could not run; "
     "any command: its arguments are wrong",

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from exact_model import checkout, describes, dvcfiles, git, quick, verdicts, verifying
+from exact_model import checkout, describes, dvcfiles, git, own, quick, verdicts, verifying
 from exact_model.commands import setup
 from exact_model.errors import Refused
 from exact_model.objects import NO_REMOTE, Store, md5_of
@@ -24,6 +24,7 @@ from exact_model.processes import workplace
 from exact_model.recorded import Records
 from exact_model.reports import IDENTICAL
 from exact_model.show import remarks, summary
+from exact_model.tool import running
 from exact_model.verdicts import REBUILT
 
 VERSION = re.compile(r"(?:(?P<model>[^@#\s]+)@)?v?(?P<version>\d+\.\d+\.\d+.*)")
@@ -199,6 +200,19 @@ def last_words(told: str) -> str:
     return found[0].removeprefix("ERROR: ") if found else "DVC failed, and tells no reason"
 
 
+def check_tool(root: Path, commit: str) -> None:
+    """Refused where the tool that runs is not the one that the commit names.
+
+    The tag's text says which tool has checked the release, and its readers take that for the
+    project's own: the one that its next clone installs.
+    """
+    texts = {name: git.content(root, commit, name) or b"" for name in own.LOCKS}
+    tool = own.named({name: text.decode(errors="replace") for name, text in texts.items()})
+    if tool and tool != running():
+        told = f"this commit's own tool is {tool}, and this is {running()}"
+        raise Refused(f"{told}; run `make env`, or commit the lock of this one, then release")
+
+
 def check_rebuilt(root: Path, store: Store, name: str, commit: str, heard: Callable) -> str:
     """A line on the verdict, which is `identical`; Refused with what differs otherwise."""
     found = verifying.verify(store, root, name, commit, heard)
@@ -275,6 +289,7 @@ def message(root: Path, commit: str, model: str, version: str) -> str:
     return (
         f"{model} {version}\n\n{path} {records.md5(path)}\ndvc.lock {md5}\n"
         f"{REBUILT}{count} outputs identical. Recovered from the remote in a new clone.\n"
+        f"Judged by {running()}.\n"
     )
 
 
@@ -321,6 +336,7 @@ def steps(root: Path, arguments: argparse.Namespace, heard: Callable) -> Iterato
         commit = known[version]
     else:
         check_version(root, model, version, known, commit)
+        check_tool(root, commit)
     store = Store(root)
     check_remote(store)
     check_can_tag(root, f"{tag}.trial" if version in known else tag, commit)

@@ -48,15 +48,22 @@ def remarks(report: Report) -> list[str]:
 
 def table(report: Report) -> str:
     """A report for a terminal."""
-    return "\n".join([summary(report), *text.table(rows(report)), *remarks(report)])
+    lines = [summary(report), *text.table(rows(report)), *remarks(report), judged_by(report)]
+    return "\n".join(lines)
+
+
+def judged_by(report: Report) -> str:
+    """The tool that a verdict is of."""
+    return f"judged by {report.tool}"
 
 
 def markdown(reports: list[Report]) -> str:
     """All reports for a pull request: a heading and a table each."""
     lines = []
     for report in reports:
+        remarked = (*remarks(report), judged_by(report))
         lines += [f"### {text.markdown(summary(report))}", "", *text.markdown_table(rows(report))]
-        lines += ["", *(f"- {text.markdown(remark)}" for remark in remarks(report)), ""]
+        lines += ["", *(f"- {text.markdown(remark)}" for remark in remarked), ""]
     return "\n".join(lines).strip()
 
 

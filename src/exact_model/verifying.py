@@ -5,7 +5,7 @@ import contextlib
 import shutil
 from pathlib import Path
 
-from exact_model import describes, git, judge, reads, rebuild, verdicts
+from exact_model import describes, git, judge, own, reads, rebuild, verdicts
 from exact_model.container import Container, build, engine
 from exact_model.environment import NOT_PINNED, kept_environment, pinned
 from exact_model.explain import Case, explain
@@ -23,26 +23,36 @@ def verify(
     commit: str,
     heard,
     options: argparse.Namespace | None = None,
+    wanted: str | None = None,
 ) -> Report:
     """Rebuild `commit` and compare; `heard` gets what is being done, for a progress line.
 
-    With `options` it is rebuilt in a container of its own Dockerfile's.
+    With `options` it is rebuilt in a container of its own Dockerfile's. A commit that names another
+    tool than the one with the sha256 `wanted` could not run.
     """
     report = Report(name, commit)
     with filled_in(report), workplace(root) as place, contextlib.ExitStack() as stack:
         client = stack.enter_context(engine()) if options else None
-        verify_in(place, root, report, store, heard, client, options)
+        verify_in(place, root, report, store, heard, client, options, wanted)
     if not cancelled.is_set():
         verdicts.keep(root, commit, report.verdict)
     return report
 
 
 def verify_in(
-    place: Path, root: Path, report: Report, store: Store, heard, client, options
+    place: Path,
+    root: Path,
+    report: Report,
+    store: Store,
+    heard,
+    client,
+    options,
+    wanted: str | None = None,
 ) -> None:
     """Do the work of `verify` in the folder `place`; the report is filled in on the way."""
     heard("getting its files and inputs")
-    tree, stages, names = describes.ready(root, report.commit, place, store)
+    tree, stages, names = describes.ready(root, report.commit, place, store, report)
+    own.check(report.own_tool, wanted)
     if client:
         heard("building its image")
         committed = git.person(root, report.commit)["committed"]
@@ -56,7 +66,7 @@ def verify_in(
     shutil.copyfile(TRACE, tracer)
     traced = {"EXACT_TRACE": str(tracer), "EXACT_TRACE_LOG": str(log)}
     made = rebuild.reproduce(tree, environment, heard, **traced)
-    stages = describes.check_rebuilt(stages, made)
+    describes.check_rebuilt(stages, made)
     report.lines = judge.compare(stages, made)
     report.problem = judge.failure(stages, made)
     read = list(dict.fromkeys(reads.undeclared(tree, stages, names, log)))

@@ -28,6 +28,7 @@ from exact_model.rebuild import inside
 from exact_model.recorded import Records
 from exact_model.release import check_tag, model_name, model_path
 from exact_model.text import SHORT, printable
+from exact_model.tool import running
 
 OCI = "org.opencontainers.image"
 OWN = "exact"
@@ -101,6 +102,8 @@ def labels(root: Path, commit: str, model: str, version: str, path: str) -> dict
         f"{OWN}.model": records.md5(path) or "",
         f"{OWN}.dvc.lock": hashlib.md5(lock, usedforsecurity=False).hexdigest(),
         f"{OWN}.requirements.lock": hashlib.md5(records.lock.encode()).hexdigest(),
+        f"{OWN}.tool": running().version,
+        f"{OWN}.tool.sha256": running().sha256,
     }
     return {name: text for name, text in said.items() if text}
 

@@ -12,10 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from exact_model.errors import WrongEnvironment
-from exact_model.packages import differences, project_root, refuse
+from exact_model.packages import LOCKS, differences, project_root, refuse
 
-# The last one is there where the remote needs a plugin of DVC.
-LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-remote.lock")
 NOTEBOOK_LOCK = "requirements-notebook.lock"
 # DVC's own site cache is shared by all users of the machine, and it unpickles what it finds there
 # (DVC writes no path into its configuration that is not ASCII). The project's code is not named:

@@ -10,7 +10,7 @@ import functools
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from exact_model import git, quick, show, verdicts, verifying
+from exact_model import git, own, published, quick, show, verdicts, verifying
 from exact_model.container import add_options
 from exact_model.errors import Misused, Refused
 from exact_model.objects import Store
@@ -75,6 +75,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--quick", action="store_true", help="only read back what is stored, and hash it")
     add("--jobs", type=positive, default=1, metavar="N", help="revisions at once (1)")
     add("--container", action="store_true", help="rebuild in containers of their own Dockerfiles")
+    add("--tool", type=own.sha256, metavar="sha256:…", help="accept this tool alone as the judge")
+    add("--repo", metavar="URL", help="verify in a new clone of this repository, then remove it")
+    add("--path", metavar="FOLDER", help="with --repo: where in it the project is")
+    add("--remote", metavar="URL", help="with --repo: where the data of its DVC remote is now")
     add_options(parser)
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="the report as JSON")
@@ -88,21 +92,42 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def asked_for(arguments: argparse.Namespace, places: contextlib.ExitStack) -> tuple:
+    """The repository that is asked about, its commits as `wanted` gives them, and what to do.
+
+    A repository that is cloned for this is removed when `places` are left.
+    """
+    if arguments.tool:
+        own.check_running(arguments.tool)
+    verify = quick.check if arguments.quick else verifying.verify
+    task = functools.partial(verify, wanted=arguments.tool)
+    if arguments.container:
+        task = functools.partial(task, options=arguments)
+    if arguments.repo is None:
+        root = project_root(Path.cwd()).resolve()
+        pairs = wanted(root, arguments)
+        return root, pairs, functools.partial(task, Store(root))
+    clone = places.enter_context(published.cloned(arguments.repo))
+    task = functools.partial(published.report_on, clone, arguments.path, arguments.remote, task)
+    return clone.clone, wanted(clone.clone, arguments), task
+
+
 def main(arguments: argparse.Namespace) -> int:
     """Verify and print; the exit status is that of the worst verdict."""
     if arguments.quick and arguments.container:
         raise Misused("--quick rebuilds nothing, so it takes no --container")
-    root = project_root(Path.cwd()).resolve()
-    pairs = wanted(root, arguments)
-    task = functools.partial(quick.check if arguments.quick else verifying.verify, Store(root))
-    if arguments.container:
-        task = functools.partial(task, options=arguments)
-    releases = git.releases_with_texts(root)
-    asked = arguments.revisions + ([*releases] if arguments.tags else [])
-    task = functools.partial(judged, task, releases.values(), asked)
+    if arguments.repo is None and (arguments.path or arguments.remote):
+        raise Misused("--path and --remote go with --repo")
+    if arguments.repo is not None and not (arguments.revisions or arguments.tags):
+        raise Misused("--repo takes the tags that were published, or --tags")
     form = show.json_of if arguments.json else show.markdown if arguments.summary else None
-    with Progress(len(pairs)) as progress:
-        reports = all_of(root, pairs, arguments.jobs, task, progress, tables=form is None)
+    with contextlib.ExitStack() as places:
+        root, pairs, task = asked_for(arguments, places)
+        releases = git.releases_with_texts(root)
+        asked = arguments.revisions + ([*releases] if arguments.tags else [])
+        task = functools.partial(judged, task, releases.values(), asked)
+        with Progress(len(pairs)) as progress:
+            reports = all_of(root, pairs, arguments.jobs, task, progress, tables=form is None)
     if form:
         print(form(reports))
     statuses = {STATUS[report.verdict] for report in reports}
