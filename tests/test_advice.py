@@ -458,8 +458,9 @@ RUN = {
     "release.py: make": "release, not built",
     "release.py: make push": "release, object missing",
     "release.py: make verify REV=--quick": "quick, nowhere",
-    "packages.py: make env": "another project's environment",
     "run.py: make env": "another project's environment",
+    "packages.py: make env": "another project's environment",
+    "venv.py: make env": "another project's environment",
     "which.py: git fetch --all --tags": "which, unknown",
     "which.py: git fetch --unshallow --tags": "verify, shallow clone",
     "files.py: make pull": "prepare, no file",
@@ -530,7 +531,7 @@ def messages(file: Path):
 def test_every_command_in_a_message_is_run_by_a_test():
     project = ROOT / PROJECT
     files = [project / "Makefile", *project.glob("src/*/*.py"), *project.glob("tests/*.py")]
-    files += ROOT.glob("src/exact_model/*.py")
+    files += (ROOT / "src/exact_model").rglob("*.py")
     found = {
         f"{file.name}: {command}"
         for file in files

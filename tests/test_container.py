@@ -152,6 +152,9 @@ def test_labels_say_where_it_comes_from(released):
     lock = released.run("git", "show", f"{commit}:dvc.lock").stdout
     assert labels["exact.dvc.lock"] == hashlib.md5(lock.encode()).hexdigest()
     assert labels["exact.model"] == golden()["outputs"][MODEL]
+    lock = released.read("requirements-dev.lock")
+    assert re.search(rf"^exact-model=={labels['exact.tool']} ", lock, re.MULTILINE)
+    assert f"--hash=sha256:{labels['exact.tool.sha256']}\n" in lock
 
 
 def test_which_knows_an_image(released):
@@ -207,7 +210,7 @@ def test_a_label_tells_no_password_and_no_folder(address, built, tmp_path):
     git = ["git", "-C", tmp_path]
     subprocess.run([*git, "init", "--quiet"], check=True)
     subprocess.run([*git, "remote", "add", "origin", address], check=True)
-    code = "import sys; from pathlib import Path; from exact_model.image import source; "
+    code = "import sys; from pathlib import Path; from exact_model.commands.image import source; "
     told = built.run("python", "-c", code + "print(source(Path(sys.argv[1])))", tmp_path).stdout
     assert told == ADDRESSES[address] + "\n"
 

@@ -3,23 +3,31 @@
 import re
 from pathlib import Path
 
-from exact_model import git, links
+from exact_model import git, links, own
 from exact_model.checkout import check_out, pointed
 from exact_model.dvcfiles import Tree, looked_up, outputs, overlap, parsed, stages_of, tracked
 from exact_model.errors import Refused
 from exact_model.objects import Store, folder_md5, md5_of
-from exact_model.rebuild import Made, prepare
+from exact_model.rebuild import Made, current, prepare
+from exact_model.reports import Report
 
 BEHIND = "dvc.lock does not describe this commit"
 MD5 = re.compile(r"[0-9a-f]{32}(\.dir)?")
 
 
-def checked(root: Path, commit: str, folder: Path) -> tuple[Path, dict]:
+def checked(
+    root: Path, commit: str, folder: Path, report: Report | None = None
+) -> tuple[Path, dict]:
     """A clean tree of `commit` in the new `folder`, and its recorded stages.
 
-    Raises Refused when its records do not describe it, or what a stage uses is not in it.
+    Raises Refused when its records do not describe it, or what a stage uses is not in it. The
+    `report` gets what is to be said of its own tool.
     """
     tree = check_out(root, commit, folder)
+    tool = own.of(tree)
+    if report:
+        report.own_tool = tool
+        report.notes += own.notes(tree, tool)
     # Before anything is read that a link might bring from elsewhere.
     links.check(root, commit, stages_of(git.content(root, commit, "dvc.lock")))
     stages = declared(tree)
@@ -27,14 +35,17 @@ def checked(root: Path, commit: str, folder: Path) -> tuple[Path, dict]:
     return tree, stages
 
 
-def ready(root: Path, commit: str, folder: Path, store: Store) -> tuple[Path, dict, set[str]]:
+def ready(
+    root: Path, commit: str, folder: Path, store: Store, report: Report | None = None
+) -> tuple[Path, dict, set[str]]:
     """What `checked` gives, with the inputs in the tree, and the names of the tree's files.
 
     Raises Refused when an input cannot be had, too.
     """
-    tree, stages = checked(root, commit, folder / "tree")
+    tree, stages = checked(root, commit, folder / "tree", report)
     names = {path.relative_to(tree).as_posix() for path in tree.rglob("*") if path.is_file()}
-    return tree, stages, names | prepare(tree, stages, store)
+    names |= prepare(tree, stages, store)
+    return tree, current(tree, stages), names
 
 
 def declared(tree: Path) -> dict[str, dict]:
@@ -94,15 +105,15 @@ def behind(stage: str, with_what: str) -> str:
     return f"{BEHIND}: stage {stage} was made with {with_what}; run `make` and commit dvc.lock"
 
 
-def check_rebuilt(stages: dict[str, dict], made: Made) -> dict[str, dict]:
-    """The recorded stages of those that ran, without what DVC has left in dvc.lock from others.
+def check_rebuilt(stages: dict[str, dict], made: Made) -> None:
+    """Refused when a stage did not run, or as it ran is not the recorded one.
 
-    Raises Refused when one as it ran is not the recorded one: command, inputs, parameters.
+    That is by its command, inputs, parameters and the names of its outputs.
     """
     for name in made.stages.keys() - stages.keys():
         raise Refused(f"{BEHIND}: it has no stage {name}; run `make` and commit dvc.lock")
-    if made.status == 0:
-        stages = {name: stage for name, stage in stages.items() if name in made.stages}
+    for name in stages.keys() - made.stages.keys() if made.status == 0 else ():
+        raise Refused(f"stage {name} did not run, though DVC says that all is done")
     fresh = {path for stage in stages.values() for path in outputs(stage)}
     for name, stage in stages.items():
         ran = made.stages.get(name)
@@ -118,7 +129,6 @@ def check_rebuilt(stages: dict[str, dict], made: Made) -> dict[str, dict]:
                 raise Refused(behind(name, f"another {path}"))
         if outputs(stage).keys() != outputs(ran).keys():
             raise Refused(behind(name, "other outputs"))
-    return stages
 
 
 def inputs(stage: dict, fresh: set[str]) -> dict[str, object]:

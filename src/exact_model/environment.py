@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from exact_model.errors import WRONG_ENVIRONMENT, Refused
+from exact_model.packages import LOCKS
 from exact_model.processes import ROOM, call, locked
-from exact_model.venv import LOCKS
 
 # What a command is given of the caller's variables: where things are, not what they should do.
 KEPT = re.compile(
@@ -105,10 +105,11 @@ def is_uv(program: str | Path) -> bool:
 
 def make_environment(root: Path, tree: Path, folder: Path) -> None:
     """Make the environment of the locks in `tree` at `folder`, every hash checked."""
-    found = [shutil.which("uv"), root / ".uv/bin/uv"]
+    found = [shutil.which("uv"), root / ".uv/bin/uv", Path(sys.executable).parent / "uv"]
     uv = next((uv for uv in found if uv and is_uv(uv)), None)
     if not uv:
-        raise Refused("its environment cannot be made: no uv on PATH starts; run `make env`")
+        fix = "install uv, or run `make env`"
+        raise Refused(f"its environment cannot be made: no uv on PATH starts; {fix}")
     folder.with_suffix(".made").unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
     version = (tree / ".python-version").read_text(encoding="utf-8").strip()

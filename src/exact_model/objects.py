@@ -5,8 +5,11 @@ were the recorded file (treeverse/dvc #5978). Nothing here believes a name.
 """
 
 import contextlib
+import functools
 import hashlib
 import json
+import os
+import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -15,20 +18,42 @@ from exact_model.errors import Refused
 
 BLOCK = 1 << 20
 FOLDER = ".dir"
+PULL = "run `make pull`"
 NO_REMOTE = (
     "there is no DVC remote to keep data and models on; "
     "add one: `.venv/bin/dvc remote add --default store ../store`, and commit .dvc/config"
 )
 
 
-class Store:
-    """The cache and the remotes of the project at `root`, as they are configured now."""
+@functools.cache
+def scratch() -> str:
+    """A folder for this process alone, removed when it ends."""
+    folder = tempfile.TemporaryDirectory(prefix="exact-")
+    # Held, since it is removed as soon as nothing refers to it.
+    return _held.append(folder) or folder.name
 
-    def __init__(self, root: Path):
+
+_held = []
+
+
+class Store:
+    """The cache and the remotes of the project at `root`, as they are configured now.
+
+    `heard` gets what is fetched from a remote, which may take long. `get` says what to do about an
+    object that is nowhere.
+    """
+
+    def __init__(self, root: Path, heard: Callable[[str], None] = len, get: str = PULL):
+        self._heard = heard
         # Imported when first needed, for it takes a third of a second.
         from dvc.exceptions import DvcException
         from dvc.repo import Repo
 
+        # DVC unpickles what it finds in its site cache. Where nobody has chosen one, it would be
+        # one that others may write into, or one that the project's own configuration names.
+        if "DVC_SITE_CACHE_DIR" not in os.environ:
+            os.environ["DVC_SITE_CACHE_DIR"] = scratch()
+        self.get = get
         self._remotes = {}
         self._states = {}
         self._lock = threading.Lock()
@@ -119,6 +144,7 @@ class Store:
         told = f"{state} in the cache"
         if state != "intact":
             odb = self.remote(remote)
+            self._heard(f"getting {md5} from the remote")
             state = self.copied(odb, md5, path) if odb else "missing"
             told += f" and {state} on the remote" if odb else " and there is no remote"
             if state == "intact":
@@ -126,7 +152,7 @@ class Store:
         if state != "intact":
             path.unlink(missing_ok=True)
             # What cannot be read, for want of a right or by a disk's fault, no pull brings back.
-            fix = "fix that" if "unreadable" in told else "run `make pull`"
+            fix = "fix that" if "unreadable" in told and self.get == PULL else self.get
             raise Refused(f"its object {md5} is {told}; {fix}")
         if md5.endswith(FOLDER):
             files = json.loads(path.read_bytes())

@@ -6,22 +6,25 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
-from exact_model import describes, dvcfiles, rebuild, reports
+from exact_model import describes, dvcfiles, own, rebuild, reports
 from exact_model.objects import FOLDER, Store, md5_of
 from exact_model.processes import workplace
 from exact_model.reports import Line, Report
 
 
-def check(store: Store, root: Path, name: str, commit: str, heard) -> Report:
+def check(
+    store: Store, root: Path, name: str, commit: str, heard, wanted: str | None = None
+) -> Report:
     """Read each object that `commit` names from the cache and the remote; a line for each."""
     report = Report(name, commit)
     with reports.filled_in(report), workplace(root) as place:
-        tree, stages = describes.checked(root, commit, place / "tree")
+        tree, stages = describes.checked(root, commit, place / "tree", report)
+        own.check(report.own_tool, wanted)
         records = list(named(tree, stages, store))
         heard(f"reading {len(records)} objects")
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             report.lines = list(pool.map(lambda record: line_of(tree, store, *record), records))
-        report.notes = list(advice(store, records, report.lines))
+        report.notes += list(advice(store, records, report.lines))
     return report
 
 

@@ -16,6 +16,7 @@ from exact_model.container import Container
 from exact_model.dvcfiles import Tree, outputs, overlap, stages_of, tracked
 from exact_model.environment import surroundings
 from exact_model.errors import Refused
+from exact_model.hashes import hashed
 from exact_model.objects import Store
 from exact_model.processes import call
 
@@ -55,6 +56,9 @@ def prepare(tree: Path, stages: dict[str, dict], store: Store) -> set[str]:
     for path in made:
         remove(path)
     (tree / "dvc.lock").unlink(missing_ok=True)
+    # What a commit holds in DVC's own places could be taken for what DVC has found out itself.
+    for name in (".dvc/tmp", ".dvc/cache", ".dvc/config.local"):
+        remove(tree / name)
     # DVC would not run a frozen stage, whatever it is told to force.
     pipeline = (tree / "dvc.yaml").read_text(encoding="utf-8")
     (tree / "dvc.yaml").write_text(FROZEN.sub(r"\1false", pipeline), encoding="utf-8")
@@ -75,6 +79,25 @@ def remove(path: Path) -> None:
 
 
 # -- the stages
+
+
+def current(tree: Path, stages: dict[str, dict]) -> dict[str, dict]:
+    """Those of the recorded `stages` that the dvc.yaml of `tree` still has.
+
+    DVC keeps in dvc.lock what `foreach` and `matrix` named once. Asked before any stage runs,
+    since one could take another out of the files that tell of it.
+    """
+    if not any("@" in name for name in stages):
+        return stages
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    try:
+        with Repo(str(tree)) as repo:
+            named = {stage.name for stage in repo.index.stages if hasattr(stage, "name")}
+    except DvcException as error:
+        raise Refused(f"DVC cannot read its stages: {error}") from error
+    return {name: stage for name, stage in stages.items() if name in named}
 
 
 @dataclass
@@ -123,5 +146,6 @@ def reproduce(
     ends = [start for _, start in begun[2:]] + [time.monotonic()]
     made.seconds = {name: end - start for (name, start), end in zip(begun[1:], ends, strict=False)}
     lock = tree / "dvc.lock"
-    made.stages = stages_of(lock.read_bytes() if lock.exists() else None)
+    found = stages_of(lock.read_bytes() if lock.exists() else None)
+    made.stages = hashed(tree, found, ended=made.status == 0)
     return made

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from exact_model import git
 from exact_model.errors import Refused
+from exact_model.tool import Tool, running
 
 IDENTICAL, SAME_MODEL = "identical", "same model"
 DIFFERS, COULD_NOT_RUN = "differs", "could not run"
@@ -42,6 +43,9 @@ class Report:
     seconds: float = 0.0
     kept: str | None = None
     problem: str | None = None
+    # The tool that judges, and the one that the commit names for itself.
+    tool: Tool = field(default_factory=running)
+    own_tool: Tool | None = None
 
     @property
     def verdict(self) -> str:

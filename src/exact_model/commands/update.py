@@ -17,10 +17,9 @@ from pathlib import Path
 from exact_model import git
 from exact_model.errors import Refused
 from exact_model.packages import project_root
-from exact_model.processes import stop_cleanly
-from exact_model.recover import program
-from exact_model.show import plain, refusal
+from exact_model.processes import program
 from exact_model.template import RECORD, changed, merge, record, status
+from exact_model.text import printable
 from exact_model.tool import NAME
 
 CONFLICTS = {
@@ -162,34 +161,24 @@ def stale_lines(before: dict[str, set[str]], after: dict[str, set[str]]) -> Iter
 # -- the command
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command's arguments."""
-    found = argparse.ArgumentParser(
-        prog="exact update", description=(__doc__ or "").partition("\n\n")[0]
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """To which commit of the template."""
     told = "the commit, tag or branch of the template to go to; its newest commit by default"
-    found.add_argument("--to", metavar="COMMIT_OR_TAG", default="", help=told)
-    return found
+    parser.add_argument("--to", metavar="COMMIT_OR_TAG", default="", help=told)
 
 
-def main(words: list[str]) -> int:
-    """Update; the exit status is 0, 1 where something is left to settle, or 2 when refused."""
-    arguments = parser().parse_args(words)
-    stop_cleanly()
-    try:
-        root = project_root(Path.cwd()).resolve()
-        check_ready(root)
-        print("update: comparing the template's commits", file=sys.stderr, flush=True)
-        change = changed(root, arguments.to)
-        if change is None:
-            print(f"nothing to do: the project is of {record(root)['commit'][:12]}, as wanted")
-            return 0
-        before = state(root)
-        said = merge(root, change)
-        left = conflicts(root)
-        for line in [*said, *lines(root, before, left)]:
-            print(plain(line), flush=True)
-    except (Refused, OSError) as error:
-        print(refusal(error), file=sys.stderr)
-        return 2
+def main(arguments: argparse.Namespace) -> int:
+    """Update; the exit status is 0, or 1 where something is left to settle."""
+    root = project_root(Path.cwd()).resolve()
+    check_ready(root)
+    print("update: comparing the template's commits", file=sys.stderr, flush=True)
+    change = changed(root, arguments.to)
+    if change is None:
+        print(f"nothing to do: the project is of {record(root)['commit'][:12]}, as wanted")
+        return 0
+    before = state(root)
+    said = merge(root, change)
+    left = conflicts(root)
+    for line in [*said, *lines(root, before, left)]:
+        print(printable(line), flush=True)
     return 1 if left else 0
