@@ -322,8 +322,7 @@ def test_an_update_says_what_it_did(template, tmp_path):
 
 def test_a_new_tool_alone_makes_no_stage_stale(template, tmp_path):
     project = built(cookiecutter(template, tmp_path))
-    mine = git(template.path, "stash", "create") or "v1"
-    git(template.path, "worktree", "add", "--quiet", tmp_path / "tool", mine)
+    git(template.path, "worktree", "add", "--quiet", tmp_path / "tool", "v1")
     packed, digest = renamed_wheel(template.tools["v1"][1], "0.3.0")
     wheel.vendor("exact_model-0.3.0-py3-none-any.whl", packed, tmp_path / "tool" / PROJECT)
     new = commit(tmp_path / "tool", "Tool", "--force")
