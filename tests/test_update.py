@@ -209,6 +209,7 @@ def test_a_new_project_records_its_template(made, template, tmp_path):
 def test_without_a_commit_there_is_no_record(template, tmp_path):
     # In a repository, but in no commit of it: an unpacked archive.
     git(tmp_path, "init", "--quiet")
+    commit(tmp_path, "Nothing")
     shutil.copytree(template.path, tmp_path / "bare", ignore=shutil.ignore_patterns(".git"))
     project = started(tmp_path, "bare")
     assert not (project / ".cruft.json").exists()
@@ -276,6 +277,7 @@ def test_an_update_brings_what_changed_and_keeps_edits(made, template, tmp_path)
     for name, old, replaced in mine:
         replace(new / name, old, replaced)
     # The data are the project's own.
+    assert b"Of another sample" not in (project / "data/raw/README.md").read_bytes()
     (new / "data/raw/README.md").write_bytes((project / "data/raw/README.md").read_bytes())
     found, wanted = files(project), files(new)
     made_here = {".cruft.json", "dvc.lock", *OUTPUTS.split()}

@@ -103,7 +103,7 @@ def skipped(root: Path, known: dict) -> list[str]:
     """What cruft's settings keep out of updates, and what is not the template's."""
     settings = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
     more = settings.get("tool", {}).get("cruft", {}).get("skip", [])
-    return [".git", RECORD, *known.get("skip", []), *more]
+    return [RECORD, *known.get("skip", []), *more]
 
 
 def commit_of(root: Path, made: Path, skip: list[str], parent: str, message: str) -> str:
