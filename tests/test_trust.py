@@ -80,14 +80,13 @@ def team(tmp_path_factory) -> Team:
 def outsider(team, tmp_path_factory) -> Project:
     """Somebody with the tool in an environment of its own, and nothing of the project."""
     folder = tmp_path_factory.mktemp("outsider")
-    locks = [team.project.root / f"requirements{kind}.lock" for kind in ("", "-dev")]
-    vendor = team.project.root / "vendor"
     person = Project(folder)
-    # Beside this interpreter, whatever is on PATH.
+    # Beside this interpreter, whatever is on PATH. It takes no such path as the project has.
     uv = Path(sys.executable).with_name("uv")
     person.run(uv, "venv", "--quiet", ".venv")
-    words = [uv, "pip", "sync", "--quiet", "--python", ".venv", "--require-hashes"]
-    person.run(*words, "--find-links", vendor, *locks)
+    words = [uv, "pip", "sync", "--quiet", "--python", folder / ".venv", "--require-hashes"]
+    locks = ["requirements.lock", "requirements-dev.lock"]
+    person.run(*words, "--find-links", "vendor", *locks, cwd=team.project.root)
     (folder / "seen").mkdir()
     return person
 
