@@ -1,10 +1,15 @@
-"""Put the new project under git and say what comes next; the files are complete without it."""
+"""Put the new project under git and say what comes next; the files are complete without it.
+
+Where the template is a git repository, .cruft.json says which commit of it the project is of, in
+the form of cruft (https://cruft.github.io), so that `exact update` can bring what changes later.
+"""
 
 import sys
 
 # Hooks run from the shared folder of temporary files, where anybody may have put a json.py.
 sys.path.pop(0)
 
+import argparse
 import json
 import os
 import re
@@ -16,6 +21,9 @@ from pathlib import Path
 # Jinja renders this file first, and tojson escapes every ', <, > and &, so that an answer is
 # data here and cannot end the string that holds it.
 ANSWERS = json.loads(r'''{{ cookiecutter | tojson }}''')  # fmt: skip
+
+# Their order, which tojson does not keep.
+NAMES = json.loads(r'''{{ cookiecutter | list | tojson }}''')  # fmt: skip
 
 PERSON = {"user.name": ANSWERS["author"], "user.email": ANSWERS["email"]}
 # Others, as those of a git that is running already, would send these commands elsewhere.
@@ -47,6 +55,76 @@ def git(*arguments, check=True):
         said = (done.stderr or done.stdout).strip() or f"exit status {done.returncode}"
         raise GitError(said)
     return done.stdout.strip()
+
+
+def template_folder():
+    """Where cookiecutter read the template, which it may know from where it was started only."""
+    for start in (os.environ.get("PWD", "/"), ANSWERS["_output_dir"]):
+        folder = os.path.join(start, ANSWERS["_repo_dir"])
+        if os.path.isfile(os.path.join(folder, "cookiecutter.json")):
+            return os.path.realpath(folder)
+    raise OSError("the template is not found")
+
+
+def without_secrets(url):
+    """A URL without a password, a token or a query; SSH needs its user name."""
+    if not re.match(r"\w[\w+.-]*://", url):
+        return url
+    if re.match(r"(git\+)?https?:", url):
+        url = re.sub(r"[?#].*", "", url)
+        return re.sub(r"://[^/]*@", "://", url)
+    return re.sub(r"(://[^/@:]*):[^/]*@", r"\1@", url)
+
+
+def origin():
+    """The template's address, commit and checkout, and the folder in it, as cookiecutter got it."""
+    folder = template_folder()
+    # A folder that is in no commit, such as an unpacked archive, may lie inside a repository.
+    git("-C", folder, "cat-file", "-e", "HEAD:./cookiecutter.json")
+    top, inner = (git("-C", folder, "rev-parse", f"--show-{x}") for x in ("toplevel", "prefix"))
+    url = top
+    if not ANSWERS["_repo_dir"].startswith(ANSWERS["_template"]):
+        url = git("-C", folder, "config", "remote.origin.url", check=False) or top
+    return {
+        "template": without_secrets(url),
+        "commit": git("-C", folder, "rev-parse", "HEAD"),
+        "checkout": ANSWERS["_checkout"],
+        "directory": inner.strip("/") or None,
+    }
+
+
+def created_by_cruft():
+    """What `cruft create` was asked for. It writes the same file, but after the first commit."""
+    words = Path(f"/proc/{os.getppid()}/cmdline").read_text(encoding="utf-8").split("\0")
+    if "create" not in words:
+        raise OSError("cruft compares two new projects, and neither has a record")
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--checkout", "-c")
+    parser.add_argument("--directory")
+    parser.add_argument("--skip", action="append")
+    asked = vars(parser.parse_known_args(words)[0])
+    return {
+        "template": without_secrets(ANSWERS["_template"]),
+        "commit": ANSWERS["_commit"],
+        **{name: value for name, value in asked.items() if value or name != "skip"},
+    }
+
+
+def record():
+    """Write .cruft.json, where the template is a commit of a git repository."""
+    try:
+        found = origin() if "_repo_dir" in ANSWERS else created_by_cruft()
+    except (GitError, OSError):
+        return
+    own = ("_template", "_commit", "_output_dir", "_repo_dir", "_checkout")
+    context = {name: ANSWERS[name] for name in NAMES if name not in own}
+    context.update(_template=found["template"], _commit=found["commit"])
+    order = ("template", "commit", "checkout", "context", "directory", "skip")
+    found["context"] = {"cookiecutter": context}
+    text = json.dumps(
+        {name: found[name] for name in order if name in found}, ensure_ascii=False, indent=2
+    )
+    Path(".cruft.json").write_text(text + "\n", encoding="utf-8", newline="\n")
 
 
 def introduction():
@@ -102,6 +180,7 @@ def reason_to_skip():
 def main():
     # A console that cannot show a character of a path gets its escape, not an error.
     sys.stdout.reconfigure(errors="backslashreplace")
+    record()
     skipped = reason_to_skip()
     try:
         if not skipped:

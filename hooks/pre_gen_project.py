@@ -36,17 +36,17 @@ jsonpointer jsonschema jsonschema_specifications jupyter jupyter_builder jupyter
 jupyter_events jupyter_lsp jupyter_server jupyter_server_terminals jupyterlab jupyterlab_pygments
 jupyterlab_server jwt kiwisolver knack kombu lark markdown_it markupsafe matplotlib
 matplotlib_inline mdurl mistune mpl_toolkits msal msal_extensions multidict narwhals nbclient
-nbconvert nbformat nest_asyncio2 networkx notebook_shim numpy oauth2client oauthlib omegaconf
-opentelemetry orjson oss2 ossfs overrides packaging pandas pandocfilters parso pathspec pexpect pip
-pkg_resources platformdirs pluggy prometheus_client prompt_toolkit propcache proto psutil ptyprocess
-public pure_eval py pyarrow pyasn1 pyasn1_modules pycparser pydantic pydantic_core pydantic_settings
-pydevd_plugins pydot pydrive2 pygit2 pygments pygtrie pylab pyparsing pytest pythonjsonlogger
-referencing requests requests_oauthlib rfc3339_validator rfc3986_validator rfc3987_syntax rich rpds
-rsa ruamel ruff s3fs scipy scmrepo semver send2trash setuptools shellingham shortuuid shtab six
-sklearn slugify smmap soupsieve sqltrie sshfs stack_data tabulate terminado text_unidecode
-threadpoolctl tinycss2 tomlkit tornado tqdm traitlets trove_classifiers typer typing_extensions
-typing_inspection tzdata tzlocal uri_template uritemplate urllib3 validate vine voluptuous wcwidth
-webcolors webdav4 webencodings websocket wrapt yaml yarl zc zmq
+nbconvert nbformat nbstripout nest_asyncio2 networkx notebook_shim numpy oauth2client oauthlib
+omegaconf opentelemetry orjson oss2 ossfs overrides packaging pandas pandocfilters parso pathspec
+pexpect pip pkg_resources platformdirs pluggy prometheus_client prompt_toolkit propcache proto
+psutil ptyprocess public pure_eval py pyarrow pyasn1 pyasn1_modules pycparser pydantic pydantic_core
+pydantic_settings pydevd_plugins pydot pydrive2 pygit2 pygments pygtrie pylab pyparsing pytest
+pythonjsonlogger referencing requests requests_oauthlib rfc3339_validator rfc3986_validator
+rfc3987_syntax rich rpds rsa ruamel ruff s3fs scipy scmrepo semver send2trash setuptools shellingham
+shortuuid shtab six sklearn slugify smmap soupsieve sqltrie sshfs stack_data tabulate terminado
+text_unidecode threadpoolctl tinycss2 tomlkit tornado tqdm traitlets trove_classifiers typer
+typing_extensions typing_inspection tzdata tzlocal uri_template uritemplate urllib3 validate vine
+voluptuous wcwidth webcolors webdav4 webencodings websocket wrapt yaml yarl zc zmq
 """
 STANDARD = {*getattr(sys, "stdlib_module_names", ()), *keyword.kwlist, *dir(builtins)}
 TAKEN = "|".join({*NAMES.split(), *STANDARD, "match", "case", "type"})

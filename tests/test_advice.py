@@ -441,7 +441,7 @@ RUN = {
     "git.py: git log": "verify, unknown",
     "git.py: git tag": "verify, unknown",
     "image.py: git fetch --all --tags": "which, unknown",
-    "judge.py: make": "release, not built",
+    "describes.py: make": "release, not built",
     "merge.py: git add {}": "merge, a broken record",
     "merge.py: make": "merge, a broken record",
     "objects.py: make pull": "verify, an input nowhere",
@@ -458,8 +458,9 @@ RUN = {
     "release.py: make": "release, not built",
     "release.py: make push": "release, object missing",
     "release.py: make verify REV=--quick": "quick, nowhere",
-    "run.py: . {}": "another project's environment",
     "run.py: make env": "another project's environment",
+    "packages.py: make env": "another project's environment",
+    "venv.py: make env": "another project's environment",
     "which.py: git fetch --all --tags": "which, unknown",
     "which.py: git fetch --unshallow --tags": "verify, shallow clone",
     "files.py: make pull": "prepare, no file",
@@ -481,7 +482,7 @@ ELSEWHERE = {
     "git.py: git branch {} {}": "tests/test_push_lines.py",
     "git.py: git remote add origin <URL>": "tests/test_push_lines.py",
     "files.py: git lfs pull": "takes a git-lfs and a server of its own",
-    "judge.py: git lfs pull": "takes a git-lfs and a server of its own",
+    "describes.py: git lfs pull": "takes a git-lfs and a server of its own",
     "image.py: docker pull {}": "takes a registry",
     "image.py: git fetch --tags": "takes an engine; as `which, unknown`",
     "release.py: make release VERSION=v1.2.0": "tests/test_readme.py, by another version",
@@ -491,12 +492,17 @@ ELSEWHERE = {
     "pull.py: make pull": "tests/test_pull.py",
     "push.py: make pull": "tests/test_pull.py",
     "release.py: git rm -r --cached {}": "tests/test_layouts.py",
+    "template.py: git log {}": "a look at the history of one file",
+    "update.py: git add {}": "tests/test_update.py settles a conflict",
+    "update.py: git init": "tests/test_update.py has a project without git",
+    "update.py: make env && make": "tests/test_update.py, on a project of the old layout",
+    "update.py: make lock": "tests/test_variables.py runs make lock",
     "params.py: make": "tests/test_faults.py changes a file while a stage runs",
 }
 TOOLS = r"(?:make|git|dvc|docker|uv|pip|exact|source|\.|\S*/bin/\S+) [^`']+|make"
 QUOTED = re.compile(rf"(?<![\w`])(?:`({TOOLS})`|'({TOOLS})')")
 # What names a thing and asks nobody to run it.
-NAMES = {"dvc repro", "exact run", "exact image", "exact release", "dvc import-url"}
+NAMES = {"dvc repro", "exact run", "exact run\\", "exact image", "exact release", "dvc import-url"}
 
 
 def messages(file: Path):
@@ -525,6 +531,7 @@ def messages(file: Path):
 def test_every_command_in_a_message_is_run_by_a_test():
     project = ROOT / PROJECT
     files = [project / "Makefile", *project.glob("src/*/*.py"), *project.glob("tests/*.py")]
+    files += (ROOT / "src/exact_model").rglob("*.py")
     found = {
         f"{file.name}: {command}"
         for file in files

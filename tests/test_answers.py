@@ -375,8 +375,10 @@ def test_accepted(answers, output):
         assert remote["url"] == f'"{ACCEPTED_REMOTES[answers["dvc_remote"]]}"'
         plugin = answers["dvc_remote"].partition("://")[0].replace("webdavs", "webdav")
         if plugin.startswith("http") or "://" not in answers["dvc_remote"]:
-            plugin = "http"
-        assert f"dvc-{plugin}==" in text["requirements-dev.lock"]
+            assert "dvc-http==" in text["requirements-dev.lock"]
+            assert "requirements-remote.lock" not in text
+        else:
+            assert f"dvc-{plugin}==" in text["requirements-remote.lock"]
         # DVC rejects the whole configuration when an hdfs remote has this option.
         assert ("verify" in remote) == (not answers["dvc_remote"].startswith("hdfs:"))
 

@@ -21,7 +21,7 @@ import pytest
 from bad_rows import ROWS, csv, lines, tsv, with_all, with_value
 from test_bad_input import parameters, written
 
-pytestmark = [pytest.mark.slow, pytest.mark.exhaustive]
+pytestmark = pytest.mark.slow
 
 RUN = """
 import base64, contextlib, io, json, os, runpy, sys

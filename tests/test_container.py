@@ -210,7 +210,7 @@ def test_a_label_tells_no_password_and_no_folder(address, built, tmp_path):
     git = ["git", "-C", tmp_path]
     subprocess.run([*git, "init", "--quiet"], check=True)
     subprocess.run([*git, "remote", "add", "origin", address], check=True)
-    code = "import sys; from pathlib import Path; from exact_model.image import source; "
+    code = "import sys; from pathlib import Path; from exact_model.commands.image import source; "
     told = built.run("python", "-c", code + "print(source(Path(sys.argv[1])))", tmp_path).stdout
     assert told == ADDRESSES[address] + "\n"
 

@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+import yaml
 
 pytestmark = [pytest.mark.slow, pytest.mark.exhaustive]
 # Less than OBSCURE, for DVC writes the path of a copy as ASCII, and into a URL without quotes.
@@ -57,7 +58,7 @@ def test_one_experiment_in_the_tree(project):
     assert "a row" in project.read(BOOK)
     told = project.run("dvc", "exp", "diff", "main", "one", "--json").stdout
     (change,) = json.loads(told)["params"]["params.yaml"].values()
-    assert (change["old"], change["new"]) == (0.1, 0.03)
+    assert (change["old"], change["new"]) == (1, 0.03)
 
 
 def test_one_that_fails_leaves_the_tree_as_it_is(project):
@@ -80,7 +81,7 @@ def test_a_grid_is_tried_and_one_is_taken(project):
     assert re.search(r"^grid-2,.*,Success,", shown, re.MULTILINE)
     project.run("dvc", "exp", "branch", "grid-1", "kept")
     branch = project.run("git", "show", "kept:params.yaml").stdout
-    assert re.search(r"^ +C: 0.05\b", branch, re.MULTILINE)
+    assert yaml.safe_load(branch)["train"]["logistic_regression"]["C"] == 0.05
     project.run("dvc", "exp", "apply", "grid-2")
     assert changed(project) == ["dvc.lock", "params.yaml", "reports/metrics.json"]
     taken = project.read("dvc.lock")

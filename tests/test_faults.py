@@ -250,9 +250,7 @@ def staged(project) -> list[str]:
 
 def test_a_later_stage_fails(fresh):
     fresh.replace("params.yaml", "\n  test: 0.25 ", "\n  test: 0.30 ")
-    fresh.replace(
-        "params.yaml", "\n  logistic_regression: {", "\n  logistic_regression: {tol: -1, "
-    )
+    fresh.replace("params.yaml", ", tol: 0.001,", ", tol: -1,")
     done = fresh.run("make", check=False)
     assert done.returncode == 2
     assert "failed to reproduce 'train'" in done.stderr and "Traceback" not in done.stderr
@@ -271,9 +269,7 @@ def test_a_later_stage_of_the_very_first_build_fails(fresh):
     fresh.run("git", "checkout", "--quiet", "HEAD~1")
     for name in outputs(fresh, *STAGES):
         (fresh.root / name).unlink(missing_ok=True)
-    fresh.replace(
-        "params.yaml", "\n  logistic_regression: {", "\n  logistic_regression: {tol: -1, "
-    )
+    fresh.replace("params.yaml", ", tol: 0.001,", ", tol: -1,")
     assert fresh.run("make", check=False).returncode == 2
     assert (fresh.root / "data/features/train.joblib").exists()
     # DVC takes back what it had told git to ignore, but git never relied on that.

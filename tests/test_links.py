@@ -112,6 +112,10 @@ REFUSED = {
         lambda p: p.link("data/rows.csv.dvc", p.out / "settings.yaml"),
     ),
     "the pipeline": (f"team/dvc.yaml {OUT}", lambda p: p.link("dvc.yaml", p.out / "dvc.yaml")),
+    "the lock of a plugin of DVC's": (
+        f"team/requirements-remote.lock {OUT}",
+        lambda p: p.link("requirements-remote.lock", p.out / "settings.yaml"),
+    ),
     "DVC's folder": (f"team/.dvc {OUT}", lambda p: p.link(".dvc", p.out / "src")),
     "a chain": (f"shared/count.py {OUT}", chain),
     "a link by way of a link": (f"team/src/pizza/count.py {OUT}", by_way_of_a_link),

@@ -88,9 +88,14 @@ def test_a_project_has_the_lock_of_its_plugin(plugin, tmp_path):
         assert made.read(REMOTE) == text(template_lock(plugin))
 
 
-def test_the_readme_names_every_plugin():
-    line = re.search(r"A DVC remote of another kind.+?\n\n", text("README.md"), re.DOTALL)[0]
-    assert [name for name in PLUGINS if f"`{name}`" not in line and f"[{name}]" not in line] == []
+def test_the_page_on_another_remote_names_every_plugin():
+    page = text("docs/your-data.md").split("## Another remote\n")[1].split("\n## ")[0]
+    assert [name for name in PLUGINS if f"`{name}`" not in page and f"[{name}]" not in page] == []
+
+
+def test_the_template_is_toml_before_it_is_rendered():
+    """Tools that look at Python files where they lie in the template read it."""
+    assert "remote" in tomllib.loads(text("pyproject.toml"))["dependency-groups"]
 
 
 # -- make lock, with packages of two versions that need no network

@@ -465,7 +465,8 @@ def test_data_refuses_and_changes_nothing(url, told, fresh, site):
 def test_data_needs_a_url_and_a_hash(words, fed):
     done = fed.run("make", "data", *words, check=False)
     assert done.returncode == 2
-    assert "usage: make data URL=" in done.stderr and "`sha256sum FILE`" in done.stderr
+    assert "usage: exact data [-h] URL SHA256" in done.stderr
+    assert "exact data: error: " in done.stderr
 
 
 def test_clean_removes_what_can_be_made_again_and_nothing_else(fresh):

@@ -188,7 +188,7 @@ def asked(project: str) -> dict:
 
     import joblib
 
-    from exact_model import which
+    from exact_model.cli import main
 
     os.chdir(project)
     model = joblib.load(MODEL)
@@ -205,7 +205,8 @@ def asked(project: str) -> dict:
         found[name] = []
         for words in ([], ["--json"]):
             with redirect_stdout(io.StringIO()) as printed:
-                status = which.main([str(file), *words])
+                sys.argv = ["exact", "which", str(file), *words]
+                status = main()
             found[name].append(printed.getvalue())
         found[name].append(status)
     return found

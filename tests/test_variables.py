@@ -109,7 +109,7 @@ def test_every_family_alone_leaves_make_and_exact_alone(family, pushed, usual):
 @pytest.mark.slow
 @pytest.mark.parametrize("word", ["verify", "vary", "which", "compare", "release", "image"])
 def test_help_needs_no_docstrings(word, pushed):
-    told = pushed.run("python", "-OO", "-m", "exact", word, "--help").stdout
+    told = pushed.run("python", "-OO", "-m", "exact_model", word, "--help").stdout
     assert told.startswith(f"usage: exact {word}")
 
 

@@ -177,12 +177,13 @@ import io
 import json
 import sys
 
-from exact_model import verify
+from exact_model.cli import main
 
 for line in sys.stdin:
     told = io.StringIO()
     with contextlib.redirect_stdout(told):
-        status = verify.main(["--json", *json.loads(line)])
+        sys.argv = ["exact", "verify", "--json", *json.loads(line)]
+        status = main()
     print(json.dumps([status, json.loads(told.getvalue())]), flush=True)
 """
 
@@ -549,7 +550,7 @@ def without_dvc(small, folder):
 
 
 BARREN = {
-    in_no_project: "is in no project",
+    in_no_project: "is not in a DVC project",
     without_git: "not a git repository",
     without_commits: "git knows no commit 'HEAD'",
     without_release_tags: "there is no release tag",

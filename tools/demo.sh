@@ -58,6 +58,7 @@ printf 'v1.0.0    %s\nv2.0.0    %s\nrecovered %s\n' "$first" "$second" "$recover
 [ "$first" = "$recovered" ] || { echo "demo: the recovered model is not the first one" >&2; exit 1; }
 grep -q "md5: $recovered" dvc.lock || { echo "demo: dvc.lock names another model" >&2; exit 1; }
 say "The recovered model is the first one, and both can be made again, byte for byte"
-# What fills the disk is made again by the next `make`.
-make --silent clean && make --silent -C ../altruism clean
+# What fills the disk is made again by the next `make`; KEEP=yes leaves it, for tools/pictures.py.
+[ "${KEEP-}" = yes ] || make --silent clean
+[ "${KEEP-}" = yes ] || make --silent -C ../altruism clean
 printf '(the projects are in %s: %s MB, which may be deleted)\n' "$folder" "$(du -sm "$folder" | cut -f1)"

@@ -5,7 +5,6 @@ import contextlib
 import io
 import os
 import re
-import sys
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from exact_model import processes
 from exact_model.errors import Refused
+from exact_model.text import printable
 
 # Seconds without a word of the engine.
 PATIENCE = 600
@@ -102,7 +102,13 @@ def context(tree: Path, target: str, seconds: int, file) -> None:
 
 
 def build(
-    client, tree: Path, committed: str, target: str, options: argparse.Namespace, labels: dict
+    client,
+    tree: Path,
+    committed: str,
+    target: str,
+    options: argparse.Namespace,
+    labels: dict,
+    heard: Callable[[str], None] = len,
 ) -> str:
     """The id of the image `target` that the Dockerfile in `tree` makes; Refused when it fails.
 
@@ -126,25 +132,20 @@ def build(
             rm=True,
             forcerm=True,
         )
-        return outcome(steps, options.base)
+        return outcome(steps, options.base, heard)
 
 
-def outcome(steps: Iterator[dict], base: str | None = None) -> str:
-    """The id of the image that was built; progress goes to standard error."""
-    # Imported here, for it imports what imports this.
-    from exact_model.show import plain
-
+def outcome(
+    steps: Iterator[dict], base: str | None = None, heard: Callable[[str], None] = len
+) -> str:
+    """The id of the image that was built; `heard` gets each line that the engine says."""
     made, said = None, []
     for step in steps:
         if "error" in step:
             raise Refused(f"the image cannot be built: {failure(step['error'], said, base)}")
         if text := step.get("stream", "").strip():
-            said.append(plain(text))
-            if sys.stderr.isatty():
-                print(f"\r\033[K{said[-1][:78]}", end="", file=sys.stderr, flush=True)
-            elif text.startswith("---> Running in"):
-                # What was built before needs no line.
-                print(said[-2:][0][:78], file=sys.stderr, flush=True)
+            said.append(printable(text))
+            heard(said[-1])
         made = step.get("aux", {}).get("ID", made)
     if made is None:
         raise Refused("the Docker engine told of no image; look at its log")
@@ -156,19 +157,17 @@ STEP = re.compile(r"Step \d+/\d+ : ")
 
 def failure(error: str, said: list[str], base: str | None) -> str:
     """The step that failed, the end of what it printed, and what to do; for one sentence."""
-    from exact_model.show import plain
-
     begun = [number for number, text in enumerate(said) if STEP.match(text)]
     step = said[begun[-1]] if begun else "the first step"
     printed = " ".join(said[begun[-1] + 1 :][-2:]) if begun else ""
     # It repeats the whole command, which is in the Dockerfile.
-    why = re.sub(r"The command '.*' returned", "it returned", plain(error.strip()))
+    why = re.sub(r"The command '.*' returned", "it returned", printable(error.strip()))
     told = f"{step[:100]}: {' '.join([printed[-300:], why[-300:]]).strip()}"
     if "no space left" in told:
         return f"{told}; `docker system prune` frees some"
     if " : FROM " in step and not base:
         return f"{told}; name a mirror of the base image with --base"
-    return f"{told}; mend that, and run this again"
+    return f"{told}; fix that and run it again"
 
 
 class Container:

@@ -1,4 +1,4 @@
-"""The plots that a dvc.yaml declares, of two models in one picture each, as SVG and HTML."""
+"""The plots that a dvc.yaml declares, of two models in one picture each, for page.html."""
 
 import csv
 import io
@@ -6,7 +6,6 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterator
-from html import escape
 from pathlib import Path
 from typing import NamedTuple
 
@@ -50,16 +49,14 @@ def declared(pipeline: object) -> Iterator[Plot]:
                         yield Plot(str(told.get("title", title)), str(file), across, column, kind)
 
 
-def pictures(a: Side, b: Side) -> Iterator[str]:
-    """Each plot that one of both declares, as HTML."""
+def pictures(a: Side, b: Side) -> Iterator[dict]:
+    """What page.html shows of each plot that one of both declares."""
     plots: dict[tuple[str, str], Plot] = {}
     for one in (b, a):
         for plot in declared(parsed(content(one.root, one.commit, "dvc.yaml") or b"")):
             plots.setdefault((plot.title, plot.y), plot)
-    names = [escape(one.name) for one in (a, b)]
     for plot in plots.values():
-        both = [points(one, plot) for one in (a, b)]
-        yield figure(plot, both, names, order(a, b))
+        yield picture(plot, [points(one, plot) for one in (a, b)], order(a, b))
 
 
 def order(a: Side, b: Side) -> list[str]:
@@ -92,35 +89,26 @@ def pairs(file: Path, plot: Plot) -> list[tuple[str, str]]:
     return [(str(row[plot.x]), str(row[plot.y])) for row in rows]
 
 
-def figure(plot: Plot, both: list[list | str], names: list[str], labels: list[str]) -> str:
-    """A plot of both models under its title; `labels` are those of the metrics, if any."""
-    problems = "".join(f"<p>{escape(one)}</p>" for one in both if isinstance(one, str))
+def picture(plot: Plot, both: list[list | str], labels: list[str]) -> dict:
+    """A plot of both models; `labels` are those of the metrics, if any."""
+    problems = [one for one in both if isinstance(one, str)]
     found = [[] if isinstance(one, str) else one for one in both]
+    told = {"title": plot.title, "problems": problems}
+    told["is_same"] = found[0] == found[1] and not problems
     if plot.template.startswith("confusion"):
-        inside = matrices(plot, found, names, labels)
-    else:
-        try:
-            inside = drawing(plot, [[(float(x), float(y)) for x, y in one] for one in found])
-            inside += f"<figcaption>{legend(names)}</figcaption>"
-        except (ValueError, ArithmeticError) as error:
-            inside = f"<p>It cannot be drawn: {escape(str(error))}.</p>"
-    same = "<p>Both are the same.</p>" if found[0] == found[1] and not problems else ""
-    return f"<figure><h3>{escape(plot.title)}</h3>{inside}{same}{problems}</figure>"
-
-
-def legend(names: list[str]) -> str:
-    """Which line is whose."""
-    line = '<svg class="key" viewBox="0 0 30 8"><path class="{}" d="M0 4H30"/></svg>'
-    return " ".join(
-        f"<span>{line.format(mark)} {name}</span>" for mark, name in zip(MARKS, names, strict=True)
-    )
+        return {**told, "matrices": matrices(plot, found, labels)}
+    try:
+        curves = [[(float(x), float(y)) for x, y in one] for one in found]
+        return {**told, "drawing": drawing(plot, curves)}
+    except (ValueError, ArithmeticError) as error:
+        return {**told, "problems": [f"It cannot be drawn: {error}.", *problems]}
 
 
 # -- curves
 
 
-def drawing(plot: Plot, curves: list[list[tuple[float, float]]]) -> str:
-    """Both curves in one picture; raises ValueError where there is nothing to draw."""
+def drawing(plot: Plot, curves: list[list[tuple[float, float]]]) -> dict:
+    """Where both curves and their axes lie; raises ValueError where there is nothing to draw."""
     every = [point for curve in curves for point in curve]
     if not every or not all(map(math.isfinite, (value for point in every for value in point))):
         raise ValueError("there are no points, or some that are not finite")
@@ -137,46 +125,32 @@ def drawing(plot: Plot, curves: list[list[tuple[float, float]]]) -> str:
             round(HEIGHT - bottom - up * (HEIGHT - top - bottom), 1),
         )
 
-    label = escape(f"{plot.title}: {plot.y} over {plot.x} of both models", quote=True)
-    lines = "".join(
-        line(mark, [place(*point) for point in curve])
-        for mark, curve in zip(MARKS, curves, strict=True)
-    )
-    return (
-        f'<svg class="plot" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">'
-        f"{axes(plot, scales, place)}{lines}</svg>"
-    )
-
-
-def line(mark: str, places: list[tuple[float, float]]) -> str:
-    """A curve, of which points that would fall on the last one are left out."""
-    if not places:
-        return ""
-    kept = [place for place, last in zip(places, [None, *places], strict=False) if place != last]
-    drawn = f'<polyline class="{mark}" points="{" ".join(f"{x},{y}" for x, y in kept)}"/>'
-    if len(kept) <= MOST_MARKS:
-        drawn += "".join(f'<circle class="{mark}" cx="{x}" cy="{y}" r="3"/>' for x, y in kept)
-    return drawn
-
-
-def axes(plot: Plot, scales: list[list[float]], place) -> str:
-    """The grid with its numbers, and what both axes are."""
     (x0, *_, x1), (y0, *_, y1) = scales
-    found = ""
-    for value in scales[0]:
-        x, y = place(value, y0)
-        found += f'<path class="grid" d="M{x} {y}V{place(value, y1)[1]}"/>'
-        found += f'<text x="{x}" y="{y + 16}" text-anchor="middle">{value:g}</text>'
-    for value in scales[1]:
-        x, y = place(x0, value)
-        found += f'<path class="grid" d="M{x} {y}H{place(x1, value)[0]}"/>'
-        found += f'<text x="{x - 7}" y="{y + 4}" text-anchor="end">{value:g}</text>'
-    middle = (place(x0, y0)[0] + place(x1, y0)[0]) / 2
-    height = (place(x0, y0)[1] + place(x0, y1)[1]) / 2
-    across, up = (escape(name.replace("_", " ")) for name in (plot.x, plot.y))
-    found += f'<text x="{middle}" y="{HEIGHT - 8}" text-anchor="middle">{across}</text>'
-    turned = f'transform="translate(14 {height}) rotate(-90)"'
-    return f'{found}<text {turned} text-anchor="middle">{up}</text>'
+    (west, south), (east, north) = place(x0, y0), place(x1, y1)
+    return {
+        "width": WIDTH,
+        "height": HEIGHT,
+        "label": f"{plot.title}: {plot.y} over {plot.x} of both models",
+        "across": {
+            "name": plot.x.replace("_", " "),
+            "middle": (west + east) / 2,
+            "ticks": [(place(x, y0)[0], north, south, f"{x:g}") for x in scales[0]],
+        },
+        "up": {
+            "name": plot.y.replace("_", " "),
+            "middle": (north + south) / 2,
+            "ticks": [(place(x0, y)[1], west, east, f"{y:g}") for y in scales[1]],
+        },
+        "curves": [
+            (mark, line := kept([place(*point) for point in curve]), len(line) <= MOST_MARKS)
+            for mark, curve in zip(MARKS, curves, strict=True)
+        ],
+    }
+
+
+def kept(places: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The points of a curve without those that would fall on the one before."""
+    return [place for place, last in zip(places, [None, *places], strict=False) if place != last]
 
 
 def ticks(values: list[float]) -> list[float]:
@@ -196,16 +170,18 @@ def ticks(values: list[float]) -> list[float]:
 # -- confusion matrices
 
 
-def matrices(plot: Plot, found: list[list], names: list[str], labels: list[str]) -> str:
+def matrices(plot: Plot, found: list[list], labels: list[str]) -> dict:
     """How often each label was answered for each, by both models, and the errors of two labels."""
     met = {value for one in found for pair in one for value in pair}
     shown = [*labels, *sorted(met - {*labels})]
     counts = [Counter(one) for one in found]
-    pairs = list(zip(counts, names, strict=True))
-    tables = "".join(matrix(plot, shown[:MOST_LABELS], count, name) for count, name in pairs)
-    text = f'<div class="two">{tables}</div>'
-    if len(shown) > MOST_LABELS:
-        text += f"<p>and {len(shown) - MOST_LABELS} more labels</p>"
+    told = {
+        "predicted": plot.x,
+        "actual": plot.y,
+        "labels": shown[:MOST_LABELS],
+        "tables": [matrix(shown[:MOST_LABELS], one) for one in counts],
+        "more": len(shown) - MOST_LABELS,
+    }
     if len(labels) == len(shown) == 2:
         negative, positive = labels
         wrong = {"positives": (positive, negative), "negatives": (negative, positive)}
@@ -213,22 +189,15 @@ def matrices(plot: Plot, found: list[list], names: list[str], labels: list[str])
             f"false {kind}: {' → '.join(f'{count[pair]:,}' for count in counts)}"
             for kind, pair in wrong.items()
         ]
-        text += f"<p>{escape('; '.join(errors).capitalize())}.</p>"
-    return text
+        told["errors"] = "; ".join(errors).capitalize() + "."
+    return told
 
 
-def matrix(plot: Plot, labels: list[str], counts: Counter, name: str) -> str:
-    """The confusion matrix of one model: a row for each actual label."""
-    head = "".join(f'<th scope="col">{escape(label)}</th>' for label in labels)
-    rows = ""
+def matrix(labels: list[str], counts: Counter) -> list[tuple[str, list[tuple[bool, str, int]]]]:
+    """Each actual label and its cells: whether that is right, its share of the row, its count."""
+    rows = []
     for actual in labels:
         total = sum(counts[predicted, actual] for predicted in labels) or 1
-        cells = ""
-        for predicted in labels:
-            count = counts[predicted, actual]
-            kind = "right" if actual == predicted else "wrong"
-            share = f"--share: {count / total:.0%}"
-            cells += f'<td class="number {kind}" style="{share}">{count:,}</td>'
-        rows += f'<tr><th scope="row">{escape(actual)}</th>{cells}</tr>'
-    corner = f"<tr><th>{escape(plot.y)} ↓ {escape(plot.x)} →</th>{head}</tr>"
-    return f'<table class="matrix"><caption>{name}</caption>{corner}{rows}</table>'
+        numbers = [(actual == predicted, counts[predicted, actual]) for predicted in labels]
+        rows.append((actual, [(right, f"{count / total:.0%}", count) for right, count in numbers]))
+    return rows

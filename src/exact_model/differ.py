@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy
 
-from exact_model.inert import SETS, Inert, Name, Unreadable, entries, plain, printable, read
+from exact_model.inert import SETS, Inert, Name, Unreadable, entries, plain, read
+from exact_model.text import printable
 
 MOST_TOLD = 6
 # The attributes that a project's src/exact/dump.py leaves out, for they are addresses of objects.

@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from exact_model.errors import WRONG_ENVIRONMENT, Refused
+from exact_model.packages import LOCKS
 from exact_model.processes import ROOM, call, locked
-from exact_model.venv import LOCKS
 
 # What a command is given of the caller's variables: where things are, not what they should do.
 KEPT = re.compile(

@@ -19,6 +19,8 @@ from pathlib import Path
 
 import numpy
 
+from exact_model.text import printable
+
 # A compressed file may hold this many times its size, and this many bytes in any case.
 EXPANSION = 100
 ROOM = 2**26
@@ -78,12 +80,6 @@ def read(path: Path) -> object:
     except Exception as error:
         reason = printable(str(error) if type(error) is ValueError else repr(error), 120)
         raise Unreadable(f"{path} is no whole pickle or joblib file ({reason})") from error
-
-
-def printable(text: str, most: int) -> str:
-    """At most `most` characters of `text`, those escaped that could steer a terminal."""
-    cut = text if len(text) <= most else text[: most - 1] + "…"
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in cut)
 
 
 def decompressed(content: bytes) -> bytes:

@@ -11,8 +11,8 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 from exact_model.errors import Refused
+from exact_model.packages import LOCKS
 from exact_model.tool import NAME, Tool, running
-from exact_model.venv import LOCKS
 
 # Where the template names it.
 LOCK = "requirements-dev.lock"

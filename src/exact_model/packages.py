@@ -12,6 +12,8 @@ from packaging.utils import canonicalize_name
 
 from exact_model.errors import Refused, WrongEnvironment
 
+# The last one is there where the remote needs a plugin of DVC.
+LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-remote.lock")
 # Differences named in one message.
 MOST_TOLD = 8
 LOCKED = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)(?: *; *([^\\\n]+?))? *\\?$", re.MULTILINE)

@@ -80,7 +80,7 @@ class Published:
         (folder / ".dvc/config").write_bytes(written(settings))
         used = settings["remotes"].get(settings["remote"], {}).get("url")
         get = f"its DVC remote is {used}; if its data lies elsewhere, {GET}" if used else GET
-        return Store(project, get), notes
+        return Store(project, get=get), notes
 
     def settings(self, project: Path, commit: str) -> tuple[Path, dict]:
         """The folder of the .dvc that `project` belongs to as of `commit`, and its remotes."""

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
-from exact_model import git, push, recorded
+from exact_model import git, recorded
+from exact_model.commands import push
 from exact_model.dvcfiles import overlap
 from exact_model.errors import Refused
 from exact_model.objects import Store

@@ -16,24 +16,14 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from exact_model import (
-    checkout,
-    describes,
-    dvcfiles,
-    git,
-    own,
-    quick,
-    setup,
-    verdicts,
-    verify,
-)
+from exact_model import checkout, describes, dvcfiles, git, own, quick, verdicts, verifying
+from exact_model.commands import setup
 from exact_model.errors import Refused
 from exact_model.objects import NO_REMOTE, Store, md5_of
-from exact_model.packages import project_root
-from exact_model.processes import stop_cleanly, workplace
+from exact_model.processes import workplace
 from exact_model.recorded import Records
 from exact_model.reports import IDENTICAL
-from exact_model.show import plain, refusal, remarks, summary
+from exact_model.show import remarks, summary
 from exact_model.tool import running
 from exact_model.verdicts import REBUILT
 
@@ -225,7 +215,7 @@ def check_tool(root: Path, commit: str) -> None:
 
 def check_rebuilt(root: Path, store: Store, name: str, commit: str, heard: Callable) -> str:
     """A line on the verdict, which is `identical`; Refused with what differs otherwise."""
-    found = verify.verify(store, root, name, commit, heard)
+    found = verifying.verify(store, root, name, commit, heard)
     if found.verdict != IDENTICAL:
         told = "; ".join(remarks(found)) or found.verdict
         raise Refused(f"the rebuild is not identical: {told}; see `make verify`")
@@ -326,8 +316,8 @@ def assign(root: Path, model: str, version: str, stage: str) -> str | None:
 # -- the command
 
 
-def steps(root: Path, arguments: argparse.Namespace) -> Iterator[str]:
-    """Do it all, and tell each thing that is done."""
+def steps(root: Path, arguments: argparse.Namespace, heard: Callable) -> Iterator[str]:
+    """Do it all, and tell each thing that is done; `heard` gets what is being done."""
     wanted, version = parsed_version(arguments.version)
     if arguments.stage and not STAGE.fullmatch(arguments.stage):
         raise Refused(f"{arguments.stage} is no name of a stage; use letters, digits, - and _")
@@ -356,7 +346,7 @@ def steps(root: Path, arguments: argparse.Namespace) -> Iterator[str]:
     # A tag that was made by hand says nothing of a rebuild.
     there = git.releases_with_texts(root).get(tag)
     rebuilt = there and not verdicts.doubts(root, [there]) and REBUILT in there.text
-    yield from checked(root, store, tag, commit, not rebuilt)
+    yield from checked(root, store, tag, commit, not rebuilt, heard)
     if arguments.dry_run:
         yield f"{tag} could be released"
         return
@@ -374,44 +364,13 @@ def steps(root: Path, arguments: argparse.Namespace) -> Iterator[str]:
         yield from git.push_lines(root, commit, list(dict.fromkeys([tag, *made])))
 
 
-def checked(root: Path, store: Store, tag: str, commit: str, rebuilt: bool) -> Iterator[str]:
+def checked(
+    root: Path, store: Store, tag: str, commit: str, rebuilt: bool, heard: Callable
+) -> Iterator[str]:
     """Run each check of `commit`, and tell what was found."""
-
-    def heard(text: str) -> None:
-        if sys.stderr.isatty():
-            print(f"\r\033[K{plain(text)[:78]}", end="", file=sys.stderr, flush=True)
-
     check_stored(root, store, tag, commit, heard)
     yield "every object is on the remote, and its hash is right"
     if rebuilt:
         yield check_rebuilt(root, store, tag, commit, heard)
     check_recovered(root, store, commit, heard)
     yield "a new clone recovers it, byte for byte"
-
-
-def parser() -> argparse.ArgumentParser:
-    """The command's arguments."""
-    found = argparse.ArgumentParser(
-        prog="exact release", description=(__doc__ or "").partition("\n\n")[0]
-    )
-    add = found.add_argument
-    add("version", metavar="VERSION", help="such as v1.2.0, or NAME@v1.2.0 where there are several")
-    add("--stage", metavar="NAME", help="assign the version, new or not, to a stage such as prod")
-    add("--dry-run", action="store_true", help="check everything, and tag nothing")
-    return found
-
-
-def main(words: list[str]) -> int:
-    """Check and tag; the exit status is 0, or 1 with nothing tagged that does not hold."""
-    arguments = parser().parse_args(words)
-    stop_cleanly()
-    clear = "\r\033[K" if sys.stderr.isatty() else ""
-    try:
-        root = project_root(Path.cwd()).resolve()
-        for line in steps(root, arguments):
-            print(clear, end="", file=sys.stderr, flush=True)
-            print(line, flush=True)
-    except (Refused, OSError) as error:
-        print(clear + refusal(error), file=sys.stderr)
-        return 1
-    return 0

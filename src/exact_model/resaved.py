@@ -12,7 +12,8 @@ from typing import NamedTuple
 import numpy
 
 from exact_model.differ import WHOLES, Comparison
-from exact_model.inert import DICT, Inert, Unreadable, plain, printable, read
+from exact_model.inert import DICT, Inert, Unreadable, plain, read
+from exact_model.text import printable
 
 # The attribute in which scikit-learn's estimators store the version that saved them, and the one
 # in which SciPy's splines store a function whose name depends on SciPy's version.

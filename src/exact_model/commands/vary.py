@@ -24,8 +24,9 @@ from exact_model.environment import kept_environment, surroundings
 from exact_model.errors import Refused
 from exact_model.objects import Store
 from exact_model.packages import project_root
-from exact_model.processes import ROOM, stop_cleanly, workplace
-from exact_model.show import Progress, plain, refusal
+from exact_model.processes import ROOM, workplace
+from exact_model.progress import Progress
+from exact_model.text import printable, table
 
 SHELL = ("sh", "-c")
 # What `exact run` of a project sets (PINS of its src/exact/run.py) of the variables varied here.
@@ -167,8 +168,8 @@ class Builder:
     All in one place, one after the other, so that only what varies the path makes another one.
     """
 
-    def __init__(self, root: Path, commit: str, heard):
-        self.root, self.commit, self.heard = root, commit, heard
+    def __init__(self, root: Path, commit: str, progress: Progress):
+        self.root, self.commit, self.progress = root, commit, progress
         self.store = Store(root)
         self.stack = contextlib.ExitStack()
 
@@ -211,7 +212,7 @@ class Builder:
 
     def run(self, tree: Path, place: Path, chosen: tuple[Variation, ...]) -> rebuild.Made:
         """Run the stages in `tree` under the variations."""
-        environment = kept_environment(self.root, tree, self.heard)
+        environment = kept_environment(self.root, tree, self.progress.detail)
         varied = {
             name: value.replace("{place}", str(place))
             for variation in chosen
@@ -225,7 +226,9 @@ class Builder:
                 usual = surroundings(tree, environment)["PATH"]
                 environ["PATH"] = os.pathsep.join([first, usual])
             before = tuple(word for variation in chosen for word in variation.before)
-            return rebuild.reproduce(tree, environment, self.heard, before=before, **environ)
+            return rebuild.reproduce(
+                tree, environment, self.progress.detail, before=before, **environ
+            )
 
 
 def usual_values() -> dict[str, str]:
@@ -298,7 +301,7 @@ def differing(builder: Builder, usual: Built, *chosen: Variation) -> Finding:
     """Build under the variations `chosen` and compare with what was made without."""
     names = " + ".join(variation.name for variation in chosen) or "nothing"
     what = "; ".join(variation.what for variation in chosen) or "the same again"
-    builder.heard(names if len(chosen) < 2 else f"{len(chosen)} variations at once")
+    builder.progress.step(names if len(chosen) < 2 else f"{len(chosen)} variations at once")
     try:
         with builder.build(*chosen) as built:
             before, after = usual.md5s(), built.md5s()
@@ -317,7 +320,7 @@ def differing(builder: Builder, usual: Built, *chosen: Variation) -> Finding:
 
 def findings(builder: Builder, chosen: list[Variation]) -> Iterator[Finding]:
     """The verdict on each variation, built one by one only where all at once differ."""
-    builder.heard("a first build")
+    builder.progress.step("a first build")
     usual = builder.usual()
     possible = []
     for variation in chosen:
@@ -383,16 +386,13 @@ def clash(one: Variation, other: Variation) -> bool:
     return named or bool(one.environ.keys() & other.environ.keys())
 
 
-def table(found: list[Finding]) -> str:
+def report(found: list[Finding]) -> str:
     """A line for each variation, and what changed below it."""
-    widths = [max(len(getattr(one, key)) for one in found) for key in ("verdict", "name")]
     lines = []
-    for one in found:
-        lines.append(f"{one.verdict:{widths[0]}}  {one.name:{widths[1]}}  {one.what}")
-        if one.outputs:
-            lines.append(f"    changed: {', '.join(one.outputs)}")
-        lines += [f"    {note}" for note in one.notes]
-    return "\n".join(map(plain, lines))
+    for line, one in zip(table((x.verdict, x.name, x.what) for x in found), found, strict=True):
+        changed = [f"changed: {', '.join(one.outputs)}"] if one.outputs else []
+        lines += [line, *(f"    {printable(note)}" for note in [*changed, *one.notes])]
+    return "\n".join(lines)
 
 
 def chosen_of(names: list[str]) -> list[Variation]:
@@ -411,32 +411,19 @@ def forget() -> None:
         os.environ.pop(name, None)
 
 
-def main(words: list[str]) -> int:
-    """Vary and print; the exit status is 0, 1 or 2 as said above, 130 after Ctrl-C."""
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     names = ", ".join(one.name for one in variations())
-    parser = argparse.ArgumentParser(
-        prog="exact vary", description=(__doc__ or "").partition("\n\n")[2]
-    )
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"only some of: {names}")
     parser.add_argument("--json", action="store_true", help="the findings as JSON")
-    arguments = parser.parse_args(words)
-    stop_cleanly()
-    progress = Progress(1, tables=False)
-    try:
-        chosen = chosen_of(arguments.names)
-        forget()
-        root = project_root(Path.cwd()).resolve()
-        ((_, commit),) = git.commits(root, "HEAD")
-        with Builder(root, commit, progress.of("HEAD")) as builder:
-            found = list(findings(builder, chosen))
-    except (Refused, OSError) as error:
-        progress.clear()
-        print(refusal(error), file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        progress.clear()
-        print("exact: stopped; what was rebuilt is removed", file=sys.stderr)
-        return 130
-    progress.clear()
-    print(json.dumps([asdict(one) for one in found], indent=2) if arguments.json else table(found))
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Vary and print; the exit status is 0, 1 or 2 as said above."""
+    chosen = chosen_of(arguments.names)
+    forget()
+    root = project_root(Path.cwd()).resolve()
+    ((_, commit),) = git.commits(root, "HEAD")
+    with Progress() as progress, Builder(root, commit, progress) as builder:
+        found = list(findings(builder, chosen))
+    print(json.dumps([asdict(one) for one in found], indent=2) if arguments.json else report(found))
     return 1 if any(one.verdict == reports.DIFFERS for one in found) else 0

@@ -13,19 +13,21 @@ import re
 import sys
 import tarfile
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from exact_model import describes, dvcfiles, git, verdicts
-from exact_model.container import Container, add_options, build, engine
-from exact_model.errors import Refused
+from exact_model.container import STEP, Container, add_options, build, engine
+from exact_model.errors import Misused, Refused
 from exact_model.objects import Store
 from exact_model.packages import project_root
-from exact_model.processes import check_writable, stop_cleanly, workplace
+from exact_model.processes import check_writable, workplace
+from exact_model.progress import Progress
 from exact_model.rebuild import inside
 from exact_model.recorded import Records
 from exact_model.release import check_tag, model_name, model_path
-from exact_model.show import SHORT, plain, refusal
+from exact_model.text import SHORT, printable
 from exact_model.tool import running
 
 OCI = "org.opencontainers.image"
@@ -106,7 +108,9 @@ def labels(root: Path, commit: str, model: str, version: str, path: str) -> dict
     return {name: text for name, text in said.items() if text}
 
 
-def make(root: Path, commit: str, options: argparse.Namespace, client) -> tuple[str, str]:
+def make(
+    root: Path, commit: str, options: argparse.Namespace, client, heard: Callable[[str], None]
+) -> tuple[str, str]:
     """Build and tag the image of a commit; its name with tag, and its id."""
     model = model_name(root, commit, None)
     version = version_of(root, options.revision, commit, model)
@@ -118,18 +122,20 @@ def make(root: Path, commit: str, options: argparse.Namespace, client) -> tuple[
         md5 = Records.of(root, commit).md5(path)
         Store(root).fetch(md5, inside(tree, path))
         said = labels(root, commit, model, version, path)
-        made = build(client, tree, said[f"{OCI}.created"], "runtime", options, said)
+        made = build(client, tree, said[f"{OCI}.created"], "runtime", options, said, heard)
     client.api.tag(made, *name.split(":"))
     return name, made
 
 
-def make_tools(root: Path, options: argparse.Namespace, client) -> tuple[str, str]:
+def make_tools(
+    root: Path, options: argparse.Namespace, client, heard: Callable[[str], None]
+) -> tuple[str, str]:
     """Build and tag the image `--target` of the working tree; its name with tag, and its id."""
     commit = git.resolved(root, "HEAD")
     model = model_name(root, commit, None)
     name = named(model, options.target)
     committed = git.person(root, commit)["committed"]
-    made = build(client, root, committed, options.target, options, {})
+    made = build(client, root, committed, options.target, options, {}, heard)
     client.api.tag(made, *name.split(":"))
     return name, made
 
@@ -162,7 +168,7 @@ def recorded(root: Path) -> dict:
     try:
         return dict(json.loads(file.read_bytes())) if file.exists() else {}
     except (TypeError, ValueError) as error:
-        raise Refused(f"{MANIFEST} is no JSON object ({error}); mend it, or remove it") from None
+        raise Refused(f"{MANIFEST} is not a JSON object ({error}); fix it, or remove it") from None
 
 
 def record(root: Path, name: str, commit: str, made: str, reference: str | None) -> None:
@@ -181,7 +187,7 @@ def pushed(client, name: str, registry: str) -> str:
     try:
         for step in client.api.push(repository, tag, stream=True, decode=True):
             if "error" in step:
-                raise Refused(f"{repository}:{tag} cannot be pushed: {plain(step['error'])}")
+                raise Refused(f"{repository}:{tag} cannot be pushed: {printable(step['error'])}")
             digest = step.get("aux", {}).get("Digest", digest)
         if digest is None:
             raise Refused(f"{registry} told no digest of {repository}:{tag}; push it again")
@@ -220,7 +226,7 @@ def checked(root: Path, reference: str, said: dict[str, str]) -> tuple[str, str]
         raise Refused(f"{reference} was not made by `exact image`, for it has no label of it")
     commit, version = said.get(f"{OCI}.revision", ""), said.get(f"{OCI}.version", "")
     lock = git.content(root, commit, dvcfiles.LOCK) if COMMIT.fullmatch(commit) else None
-    told = f"{reference} says it is of commit {plain(commit)}"
+    told = f"{reference} says it is of commit {printable(commit)}"
     if lock is None:
         raise Refused(f"{told}, which git does not know here; `git fetch --all --tags` may help")
     packages = Records.of(root, commit).lock.encode()
@@ -229,7 +235,7 @@ def checked(root: Path, reference: str, said: dict[str, str]) -> tuple[str, str]
             raise Refused(f"{told}, whose {name} is another; trust it not")
     model = said.get(f"{OCI}.title", "")
     if version not in [*released(root, commit, model), commit[:SHORT]]:
-        told += f" and is {plain(model)}:{plain(version)}"
+        told += f" and is {printable(model)}:{printable(version)}"
         raise Refused(f"{told}, and git has no such tag there; `git fetch --tags` may help")
     paths = [path for path, md5 in dvcfiles.locked(lock) if md5 == said[f"{OWN}.model"]]
     if not paths:
@@ -268,12 +274,8 @@ def resolved(root: Path, revision: str) -> str:
     return commit
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command's arguments."""
-    found = argparse.ArgumentParser(
-        prog="exact image", description=(__doc__ or "").partition("\n\n")[0]
-    )
-    add = found.add_argument
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add("revision", nargs="?", default="HEAD", metavar="REV", help="commit or version (HEAD)")
     add("--push", metavar="REGISTRY", help="push it there, and print its reference by digest")
     add("--record", action="store_true", help=f"name it in {MANIFEST}, for git to track")
@@ -284,37 +286,43 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--run", action="store_true", help="with --target: run it on the working tree")
     add("--port", type=int, default=8888, metavar="N", help="of Jupyter on this machine (8888)")
-    add_options(found)
-    return found
+    add_options(parser)
 
 
-def asked(words: list[str]) -> argparse.Namespace:
-    """The arguments; ends with status 2 where they do not go together."""
-    options = parser()
-    arguments = options.parse_args(words)
+def check_arguments(arguments: argparse.Namespace) -> None:
+    """Misused where they do not go together."""
     if arguments.target and (arguments.revision != "HEAD" or arguments.push or arguments.record):
-        options.error("--target is of the working tree, and takes no REV, --push or --record")
+        raise Misused("--target is of the working tree, and takes no REV, --push or --record")
     if arguments.run and not arguments.target:
-        options.error("--run takes --target build or --target notebook")
+        raise Misused("--run takes --target build or --target notebook")
     if arguments.push is not None and not REGISTRY.fullmatch(arguments.push.rstrip("/")):
-        options.error(f"{arguments.push} is no registry; write one like registry.example.org/team")
-    return arguments
+        registry = printable(arguments.push)
+        raise Misused(f"{registry} is not a registry; write one like registry.example.org/team")
 
 
-def with_engine(root: Path, commit: str, arguments: argparse.Namespace, clear: str) -> int:
+def with_engine(root: Path, commit: str, arguments: argparse.Namespace) -> int:
     """Do what is asked for; the exit status."""
     with engine() as client:
+        with Progress() as progress:
+
+            def heard(line: str) -> None:
+                progress.step(line) if STEP.match(line) else progress.detail(line)
+
+            if arguments.target:
+                name, made = make_tools(root, arguments, client, heard)
+                progress.say(f"{name} ({made})")
+            else:
+                name, made = make(root, commit, arguments, client, heard)
+                progress.say(f"{name} is the image of commit {commit[:SHORT]} ({made})")
         if arguments.target:
-            name, made = make_tools(root, arguments, client)
-            print(f"{clear}{name} ({made})", flush=True)
             return run(root, arguments, made, client) if arguments.run else 0
-        name, made = make(root, commit, arguments, client)
-        print(f"{clear}{name} is the image of commit {commit[:SHORT]} ({made})", flush=True)
         if arguments.revision == "HEAD" and git.git(root, "diff", "--name-only", "HEAD", "--", "."):
             print("what is not committed is not in it", file=sys.stderr)
         reference = None
         if arguments.push:
-            reference = pushed(client, name, arguments.push.rstrip("/"))
+            with Progress() as progress:
+                progress.step(f"pushing it to {arguments.push}")
+                reference = pushed(client, name, arguments.push.rstrip("/"))
             print(reference)
     if arguments.record:
         record(root, name, commit, made, reference)
@@ -322,21 +330,12 @@ def with_engine(root: Path, commit: str, arguments: argparse.Namespace, clear: s
     return 0
 
 
-def main(words: list[str]) -> int:
+def main(arguments: argparse.Namespace) -> int:
     """Build, tag, and where it is asked for push, record or run."""
-    arguments = asked(words)
-    stop_cleanly()
-    clear = "\r\033[K" if sys.stderr.isatty() else ""
-    try:
-        root = project_root(Path.cwd()).resolve()
-        if arguments.run and arguments.target == "notebook" and os.getuid() == 0:
-            raise Refused("Jupyter does not run as root; run this as another user")
-        if arguments.record:
-            recorded(root)
-        return with_engine(root, resolved(root, arguments.revision), arguments, clear)
-    except (Refused, OSError) as error:
-        print(clear + refusal(error), file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print(f"{clear}exact: stopped", file=sys.stderr)
-        return 130
+    check_arguments(arguments)
+    root = project_root(Path.cwd()).resolve()
+    if arguments.run and arguments.target == "notebook" and os.getuid() == 0:
+        raise Refused("Jupyter does not run as root; run this as another user")
+    if arguments.record:
+        recorded(root)
+    return with_engine(root, resolved(root, arguments.revision), arguments)

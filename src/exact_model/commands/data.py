@@ -6,6 +6,7 @@ or file. Of an absolute path a copy is tracked, without its origin: it is a plac
 and what DVC tracks goes into git.
 """
 
+import argparse
 import contextlib
 import hashlib
 import io
@@ -14,13 +15,13 @@ import logging
 import os
 import re
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from exact_model.errors import Refused
 from exact_model.packages import project_root
+from exact_model.progress import Progress
 
 RAW = Path("data/raw")
 # How the README of the raw data begins until somebody says what a row is.
@@ -39,8 +40,6 @@ DESCRIBED = ("README.md", "pyproject.toml", "dvc.yaml")
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv")
 SECRET = re.compile(r"(?i)(auth|code|cred|key|pass|pwd|secret|sig|token)[^=&]*=")
 HASH = re.compile(r"[0-9a-fA-F]{64}")
-USAGE = """usage: make data URL=https://example.org/rows.csv SHA256=<64 hexadecimal digits>
-`sha256sum FILE` prints the digits of a file; URL may be a path, too"""
 
 
 def sha256(path: Path) -> str:
@@ -57,8 +56,8 @@ def source(url: str, root: Path) -> tuple[str, str]:
         user = parts.scheme in ("http", "https") and parts.username
         if parts.password or user or SECRET.search(f"{parts.query}&{parts.fragment}"):
             told = "the URL holds a secret, which would go into git; name its server without it by"
-            mend = "`.venv/bin/dvc remote add NAME URL`, and the file as remote://NAME/FILE"
-            raise Refused(f"{told} {mend}")
+            fix = "`.venv/bin/dvc remote add NAME URL`, and the file as remote://NAME/FILE"
+            raise Refused(f"{told} {fix}")
         return url, Path(unquote(parts.path)).name
     path = Path(os.path.abspath(unquote(parts.path) if parts else url))
     if path.is_dir():
@@ -183,27 +182,43 @@ def replace(path: Path) -> Path:
     return new
 
 
-def main(arguments: list[str]) -> int:
-    """Import, check and replace; the exit status is 0, or 1 or 2 with nothing changed."""
-    if len(arguments) != 2 or not arguments[0] or not HASH.fullmatch(arguments[1]):
-        print(USAGE, file=sys.stderr)
-        return 2
+def named(text: str) -> str:
+    """A URL or path; what argparse tells of an empty one."""
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty; give a URL or a path")
+    return text
+
+
+def digits(text: str) -> str:
+    """A SHA-256; what argparse tells of what is none."""
+    if not HASH.fullmatch(text):
+        told = "give its 64 hexadecimal digits, which `sha256sum FILE` prints"
+        raise argparse.ArgumentTypeError(told)
+    return text
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("url", type=named, metavar="URL", help="a URL that dvc import-url takes, or a path")
+    add("sha256", type=digits, metavar="SHA256", help="64 hexadecimal digits (sha256sum FILE)")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Import, check and replace; refused with nothing changed."""
+    root = project_root(Path.cwd())
+    url, name = source(arguments.url, root)
+    # A relative path and a URL were typed as an origin, an absolute path as a place.
+    copy = os.path.isabs(arguments.url) and not Path(url).is_relative_to(root)
+    os.chdir(root)
+    shutil.rmtree(INCOMING, ignore_errors=True)
+    # A file of parameters that cannot take its name is refused before anything is fetched.
+    renamed(Path("params.yaml").read_text(encoding="utf-8"), RAW / name)
     try:
-        root = project_root(Path.cwd())
-        url, name = source(arguments[0], root)
-        # A relative path and a URL were typed as an origin, an absolute path as a place.
-        copy = os.path.isabs(arguments[0]) and not Path(url).is_relative_to(root)
-        os.chdir(root)
+        with Progress() as progress:
+            progress.step(f"getting {arguments.url}")
+            new = replace(fetch(url, name, arguments.sha256, copy))
+    finally:
         shutil.rmtree(INCOMING, ignore_errors=True)
-        # A file of parameters that cannot take its name is refused before anything is fetched.
-        renamed(Path("params.yaml").read_text(encoding="utf-8"), RAW / name)
-        try:
-            new = replace(fetch(url, name, arguments[1], copy))
-        finally:
-            shutil.rmtree(INCOMING, ignore_errors=True)
-    except (Refused, OSError) as error:
-        print(f"exact: {error}", file=sys.stderr)
-        return 1
     print(f"{new} is in place; now name its columns in params.yaml and run `make`")
     for told in forget_sample(new.name):
         print(f"  {told}")

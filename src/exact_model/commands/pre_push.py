@@ -5,16 +5,18 @@ git remote lacks, the DVC remote must have every object. Their bytes are not rea
 and `exact verify --quick` do that.
 """
 
+import argparse
 import shlex
 import sys
 from pathlib import Path
 
 from exact_model import git
+from exact_model.commands.push import MOST_TOLD, absent, recorded
 from exact_model.errors import Refused
 from exact_model.objects import Store
 from exact_model.packages import project_root
-from exact_model.push import MOST_TOLD, absent, recorded
-from exact_model.show import SHORT, plain, refusal
+from exact_model.progress import Progress
+from exact_model.text import SHORT, printable
 
 HOOK = """#!/bin/sh
 unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE
@@ -61,25 +63,32 @@ def unasked(remote: str, lines: list[str]) -> str:
     return shlex.join(["git", "push", "--no-verify", remote, *pairs])
 
 
-def main(words: list[str]) -> int:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("remote", nargs="?", default="origin", metavar="REMOTE", help="git's remote (origin)")
+    add("url", nargs="?", metavar="URL", help="its address, which git names too")
+    add("--install", action="store_true", help="instead, let git ask this before each push")
+
+
+def main(arguments: argparse.Namespace) -> int:
     """Look, and tell; the exit status is 0 when git may push and 1 when it should not."""
-    remote = words[0] if words else "origin"
-    lines = []
+    root = project_root(Path.cwd()).resolve()
+    if arguments.install:
+        print(f"hooks: git asks {install(root)} before each push")
+        return 0
+    lines = [line for line in sys.stdin or () if line.strip()]
     try:
-        root = project_root(Path.cwd()).resolve()
-        if words == ["--install"]:
-            print(f"hooks: git asks {install(root)} before each push")
-            return 0
-        lines = [line for line in sys.stdin if line.strip()]
-        commits = pushed(root, remote, lines)
-        lost = absent(root, Store(root), commits) if commits else []
+        commits = pushed(root, arguments.remote, lines)
+        with Progress() as progress:
+            if commits:
+                progress.step(f"asking the DVC remote for the files of {len(commits)} commits")
+            lost = absent(root, Store(root), commits) if commits else []
     except (Refused, OSError) as error:
-        print(refusal(error), file=sys.stderr)
         if lines:
-            print(f"exact: to push without asking: `{unasked(remote, lines)}`", file=sys.stderr)
-        return 1
+            error.add_note(f"to push without asking: `{unasked(arguments.remote, lines)}`")
+        raise
     for commit, path, md5, _ in lost[:MOST_TOLD]:
-        told = f"{commit[:SHORT]} names {plain(path)} ({md5}), which is not on the DVC remote"
+        told = f"{commit[:SHORT]} names {printable(path)} ({md5}), which is not on the DVC remote"
         print(f"exact: {told}", file=sys.stderr)
     if lost:
         told = f"exact: nothing is pushed; {len(lost)} files are missing there; run `make push`"

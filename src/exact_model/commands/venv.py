@@ -4,17 +4,16 @@ make asks this first, and makes .venv anew unless the answer is that it is whole
 comes back, or nothing at all, is a reason to. `exact venv --finish` ends what uv has made.
 """
 
+import argparse
 import os
 import sys
 import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
-from exact_model.errors import WRONG_ENVIRONMENT, Refused
-from exact_model.packages import differences, project_root, refuse
+from exact_model.errors import WrongEnvironment
+from exact_model.packages import LOCKS, differences, project_root, refuse
 
-# The last one is there where the remote needs a plugin of DVC.
-LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-remote.lock")
 NOTEBOOK_LOCK = "requirements-notebook.lock"
 # DVC's own site cache is shared by all users of the machine, and it unpickles what it finds there
 # (DVC writes no path into its configuration that is not ASCII). The project's code is not named:
@@ -65,17 +64,19 @@ def check(root: Path, environment: Path) -> None:
     refuse([f"{name} is damaged" for name in incomplete(Path(sysconfig.get_path("purelib")))])
 
 
-def main(words: list[str]) -> int:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--finish", action="store_true", help="complete what uv has made, first")
+
+
+def main(arguments: argparse.Namespace) -> int:
     """Say `whole`, or why it is not (status 78)."""
-    if words not in ([], ["--finish"]):
-        print("usage: exact venv [--finish]", file=sys.stderr)
-        return 2
+    if arguments.finish:
+        finish()
     try:
-        if words:
-            finish()
         check(project_root(Path.cwd()).resolve(), Path(sys.prefix).resolve())
-    except (Refused, OSError, ValueError) as error:
-        print(f"exact: {error}", file=sys.stderr)
-        return WRONG_ENVIRONMENT
+    except ValueError as error:
+        raise WrongEnvironment(
+            f"its files cannot be understood ({error}); run `make env`"
+        ) from error
     print("whole")
     return 0

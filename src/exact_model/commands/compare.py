@@ -7,20 +7,21 @@ import argparse
 import functools
 import shlex
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path, PurePosixPath
 
 from exact_model import changes, curves, dvcfiles, git, history, page, reports, verdicts
 from exact_model.changes import MISSING, Side, answer
+from exact_model.commands.which import IMAGE, dumped, read
 from exact_model.dvcfiles import parsed
-from exact_model.errors import Refused
+from exact_model.errors import Misused, Refused
 from exact_model.objects import Store
 from exact_model.packages import project_root
 from exact_model.processes import check_writable, workplace
+from exact_model.progress import Progress
 from exact_model.recorded import Records
-from exact_model.show import SHORT, plain
-from exact_model.which import IMAGE, dumped, ended, read
+from exact_model.text import SHORT, printable, table
 
 # Rows of each kind, and letters of each, that a terminal shows.
 MOST_ROWS = 5
@@ -253,7 +254,7 @@ def recorded(one: Side) -> dict:
     return {"date": person["date"][:10], "author": person["author"], "metric": metric}
 
 
-def table(releases: list[dict], count: int) -> Iterator[str]:
+def log_lines(releases: list[dict], count: int) -> Iterator[str]:
     """`log` of `count` releases for a terminal."""
     rows = []
     for one in releases:
@@ -261,9 +262,8 @@ def table(releases: list[dict], count: int) -> Iterator[str]:
         told = one["verified"]
         verdict = f"{told['verdict']} {told['date'][:10]}" if told else "not verified here"
         rows.append([one["version"], one["date"], one["author"], metric, verdict, one["changed"]])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row, one in zip(rows, releases, strict=True):
-        yield "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip()
+    for line, one in zip(table(rows), releases, strict=True):
+        yield line
         if one["doubt"]:
             yield f"    {one['doubt']}"
     if count > len(releases):
@@ -289,18 +289,40 @@ def far_back(releases: list[dict], count: int) -> str:
 # -- the command
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command's arguments."""
-    found = argparse.ArgumentParser(
-        prog="exact compare", description=(__doc__ or "").partition("\n\n")[0]
-    )
-    add = found.add_argument
+def compared(root: Path, a: str, b: str, heard: Callable[[str], None] = len) -> dict:
+    """All that changed between two commits, versions or model files."""
+    with workplace(root) as place:
+        return changes.changes(*sides(root, [a, b], place, Store(root, heard)))
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add("a", nargs="?", metavar="A", help="commit, tag or model file (HEAD^)")
     add("b", nargs="?", metavar="B", help="commit, tag or model file (HEAD)")
     add("--log", action="store_true", help="the newest releases, a line each")
     add("--json", action="store_true", help="all that changed, as JSON")
     add("--html", type=Path, metavar="FILE", help="also write a page with both models' curves")
-    return found
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Compare and print."""
+    if arguments.log and (arguments.html or arguments.a):
+        raise Misused("--log takes neither names nor --html")
+    root = project_root(Path.cwd()).resolve()
+    if arguments.log:
+        show_log(root, arguments.json)
+        return 0
+    if arguments.html:
+        check_writable(arguments.html)
+    names = [arguments.a or "HEAD^", arguments.b or "HEAD"]
+    with Progress() as progress, workplace(root) as place:
+        a, b = sides(root, names, place, Store(root, progress.step))
+        found = changes.changes(a, b)
+        if arguments.html:
+            html = page.page(found, curves.pictures(a, b), texts(found))
+            arguments.html.write_text(html, encoding="utf-8", newline="\n")
+    print(dumped(found) if arguments.json else printable_lines(report(found)))
+    return 0
 
 
 def show_log(root: Path, as_json: bool) -> None:
@@ -309,35 +331,10 @@ def show_log(root: Path, as_json: bool) -> None:
     if as_json:
         print(dumped(releases))
     elif releases:
-        print(plain_lines(table(releases, count)))
+        print(printable_lines(log_lines(releases, count)))
     else:
         print("there is no release yet; `make release VERSION=v1.0.0` makes the first")
 
 
-def plain_lines(lines: Iterator[str]) -> str:
-    return "\n".join(map(plain, lines))
-
-
-def main(words: list[str]) -> int:
-    """Compare and print; the exit status is 0, or 2 when it could not be told."""
-    options = parser()
-    arguments = options.parse_args(words)
-    if arguments.log and (arguments.html or arguments.a):
-        options.error("--log takes neither names nor --html")
-    try:
-        root = project_root(Path.cwd()).resolve()
-        if arguments.log:
-            show_log(root, arguments.json)
-            return 0
-        if arguments.html:
-            check_writable(arguments.html)
-        with workplace(root) as place:
-            a, b = sides(root, [arguments.a or "HEAD^", arguments.b or "HEAD"], place, Store(root))
-            found = changes.changes(a, b)
-            if arguments.html:
-                html = page.page(found, curves.pictures(a, b), texts(found))
-                arguments.html.write_text(html, encoding="utf-8", newline="\n")
-        print(dumped(found) if arguments.json else plain_lines(report(found)), flush=True)
-        return 0
-    except (Refused, OSError) as error:
-        return ended(error)
+def printable_lines(lines: Iterator[str]) -> str:
+    return "\n".join(map(printable, lines))

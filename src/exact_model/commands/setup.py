@@ -8,6 +8,7 @@ several projects and have several working trees, which all share one configurati
 is `sh -c` with words after it, and holds no path: the environment is found from the file's place.
 """
 
+import argparse
 import os
 import re
 import shlex
@@ -34,8 +35,8 @@ STRIP = "nbstripout -t --extra-keys metadata.language_info"
 # Its words are the files of the base, ours and theirs, and where dvc.lock is from the tree's top.
 MERGE = """
 bin=$(dirname -- "$4")/.venv/bin;
-if [ -x "$bin/python" ]; then exec "$bin/python" -I -m exact_model merge "$@"; fi;
-if command -v exact >/dev/null; then exec exact merge "$@"; fi;
+if [ -x "$bin/python" ]; then exec "$bin/python" -I -m exact_model merge -- "$@"; fi;
+if command -v exact >/dev/null; then exec exact merge -- "$@"; fi;
 echo "$4 is not merged: abort this, run make env, then do it again" >&2;
 exit 1
 """
@@ -95,11 +96,12 @@ def hide_stores(root: Path) -> None:
                     ignore.write_text("*\n", encoding="utf-8")
 
 
-def main(words: list[str]) -> int:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """It takes none."""
+
+
+def main(arguments: argparse.Namespace) -> int:
     """Do what can be done and tell what cannot: nothing here is needed to build a model."""
-    if words:
-        print("usage: exact setup", file=sys.stderr)
-        return 2
     root = project_root(Path.cwd()).resolve()
     for step in (configure, hide_stores):
         try:

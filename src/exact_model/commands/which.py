@@ -12,7 +12,7 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -24,8 +24,9 @@ from exact_model.history import Found
 from exact_model.inert import Unreadable
 from exact_model.objects import BLOCK, Store
 from exact_model.packages import project_root
+from exact_model.progress import Progress
 from exact_model.recorded import Records
-from exact_model.show import SHORT, plain, refusal
+from exact_model.text import SHORT, printable
 
 HASH = re.compile(r"([0-9a-f]{4,32})(\.dir)?")
 # A container image by tag, digest or id; a file may be called so, too, and comes first.
@@ -57,7 +58,7 @@ def read(root: Path, source: str) -> tuple[str, Path | None, str | None]:
         if HASH.fullmatch(source.lower()):
             return source.lower(), None, None
         if IMAGE.fullmatch(source):
-            from exact_model.image import identified
+            from exact_model.commands.image import identified
 
             commit, md5 = identified(root, source)
             return md5, None, commit
@@ -244,7 +245,7 @@ def text_of(root: Path, known: dict) -> str:
     """The whole answer for a terminal."""
     lines, before = [], None
     for word, what in told(root, known):
-        lines.append(f"{'' if word == before else word:11}  {plain(what)}".rstrip())
+        lines.append(f"{'' if word == before else word:11}  {printable(what)}".rstrip())
         before = word
     return "\n".join(lines)
 
@@ -252,7 +253,9 @@ def text_of(root: Path, known: dict) -> str:
 # -- when no commit names it
 
 
-def nearest(root: Path, path: Path, fetch: bool) -> tuple[list[dict], str]:
+def nearest(
+    root: Path, path: Path, fetch: bool, heard: Callable[[str], None]
+) -> tuple[list[dict], str]:
     """The commits whose model `path` holds, or is a part of, and what was looked at.
 
     What is in no cache is looked at only with `fetch`.
@@ -264,6 +267,7 @@ def nearest(root: Path, path: Path, fetch: bool) -> tuple[list[dict], str]:
         return [], f"it {told}, so it was not compared with the recorded models"
     blobs = history.records(root)
     found = models(root, blobs)
+    heard(f"comparing it with the {len(found)} recorded models")
     store, absent, matches = Store(root), 0, resaved.Matches(given)
     with tempfile.TemporaryDirectory(prefix="exact-") as folder:
         for md5 in found:
@@ -305,40 +309,60 @@ def blind(root: Path) -> Iterator[str]:
         yield "`git fetch --all --tags` brings what others have pushed since"
 
 
-def unknown(root: Path, start: str, path: Path | None, arguments: argparse.Namespace) -> None:
+def unknown(start: str, is_file: bool, same: list[dict], looked: str, root: Path) -> Iterator[str]:
     """Say that no commit names it, and what is nearest."""
-    what = f"{'this file' if path else 'a file'} (md5 {start})" if path else f"an md5 {start}…"
-    if path:
-        same, looked = nearest(root, path, arguments.fetch)
-    else:
-        same = []
-        looked = (
-            "a file finds a model with its fitted arrays, too; an image is NAME:TAG or sha256:ID"
-        )
-    if arguments.json:
-        print(dumped({"md5": start, "made": [], "same_model": same}))
-        return
-    print(f"no commit here names {what}")
-    for known in same:
-        print(f"\n{plain(resaved.told(known))}:")
-        print(text_of(root, known))
+    what = f"this file (md5 {start})" if is_file else f"an md5 {start}…"
+    yield f"no commit here names {what}"
+    for one in same:
+        yield f"\n{printable(resaved.told(one))}:"
+        yield text_of(root, one)
     if not same:
-        print("\n".join([*blind(root), looked]))
+        yield from blind(root)
+        yield looked
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command's arguments."""
-    found = argparse.ArgumentParser(
-        prog="exact which", description=(__doc__ or "").partition("\n\n")[0]
-    )
-    found.add_argument(
-        "file", metavar="FILE|MD5|IMAGE", help="a file anywhere, - for standard input, an md5"
-    )
-    found.add_argument(
-        "--fetch", action="store_true", help="compare with models that only the remote has, too"
-    )
-    found.add_argument("--json", action="store_true", help="all that is known, as JSON")
-    return found
+def known(
+    root: Path, source: str, fetch: bool, stories: int | None, heard: Callable[[str], None] = len
+) -> tuple[dict, Iterator[str]]:
+    """All that is known of a file, md5 or image, and the lines that say so.
+
+    The first `stories` commits are told of whole. Where no commit names it, `made` is empty and
+    `same_model` has what is nearest.
+    """
+    start, path, commit = read(root, source)
+    try:
+        found = history.search(root, start)
+        if len(found) > 1:
+            names = ", ".join(sorted(one.md5 for one in found)[:MOST_TOLD])
+            told = f"{len(found)} recorded hashes begin with {start}: {names}"
+            raise Refused(f"{told}; give more of it")
+        if found:
+            hit = answer(root, first(root, found[0], commit) if commit else found[0], stories)
+            return hit, described(root, source, hit, commit)
+        same, looked = [], "an image is NAME:TAG or sha256:ID"
+        looked = f"a file finds a model with its fitted arrays, too; {looked}"
+        if path:
+            same, looked = nearest(root, path, fetch, heard)
+        lines = unknown(start, bool(path), same, looked, root)
+        return {"md5": start, "made": [], "same_model": same}, lines
+    finally:
+        if source == "-" and path:
+            path.unlink()
+
+
+def described(root: Path, source: str, hit: dict, commit: str | None) -> Iterator[str]:
+    """The answer; of an image it begins with what was checked of it."""
+    if commit:
+        yield f"image        {printable(source)}, whose labels and model are as git says"
+    yield text_of(root, hit)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    what = "a file anywhere, - for standard input, an md5 or its beginning, or a container image"
+    add("file", metavar="FILE|MD5|IMAGE", help=what)
+    add("--fetch", action="store_true", help="compare with models that only the remote has, too")
+    add("--json", action="store_true", help="all that is known, as JSON")
 
 
 def dumped(value: object) -> str:
@@ -346,39 +370,11 @@ def dumped(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, indent=2, default=str)
 
 
-def ended(error: Exception) -> int:
-    """The status after what could not be told; who has read enough needs no word."""
-    if isinstance(error, BrokenPipeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    else:
-        print(refusal(error), file=sys.stderr)
-    return 2
-
-
-def main(words: list[str]) -> int:
+def main(arguments: argparse.Namespace) -> int:
     """Search and print; the exit status says whether a commit names it."""
-    arguments = parser().parse_args(words)
-    path = None
-    try:
-        root = project_root(Path.cwd()).resolve()
-        start, path, commit = read(root, arguments.file)
-        found = history.search(root, start)
-        if not found:
-            unknown(root, start, path, arguments)
-            return 1
-        if len(found) > 1:
-            names = ", ".join(sorted(one.md5 for one in found)[:MOST_TOLD])
-            raise Refused(
-                f"{len(found)} recorded hashes begin with {start}: {names}; give more of it"
-            )
-        hit = first(root, found[0], commit) if commit else found[0]
-        known = answer(root, hit, None if arguments.json else 1)
-        if commit and not arguments.json:
-            print(f"image        {plain(arguments.file)}, whose labels and model are as git says")
-        print(dumped(known) if arguments.json else text_of(root, known), flush=True)
-        return 0
-    except (Refused, OSError) as error:
-        return ended(error)
-    finally:
-        if arguments.file == "-" and path:
-            path.unlink()
+    root = project_root(Path.cwd()).resolve()
+    stories = None if arguments.json else 1
+    with Progress() as progress:
+        found, lines = known(root, arguments.file, arguments.fetch, stories, progress.step)
+    print(dumped(found) if arguments.json else "\n".join(lines))
+    return int(not found["made"])

@@ -5,17 +5,20 @@ than the configured one: of an older commit it takes a relative address from the
 The exit status is 0 when the remote has it all, and 1 when something is neither here nor there.
 """
 
+import argparse
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from exact_model import describes, dvcfiles, git, history, setup
+from exact_model import describes, dvcfiles, git, history
+from exact_model.commands import setup
+from exact_model.commands.pull import set_aside, wanted
 from exact_model.dvcfiles import Commit, parsed, tracked
 from exact_model.errors import Refused
 from exact_model.objects import NO_REMOTE, Store, md5_of
 from exact_model.packages import project_root
-from exact_model.pull import set_aside, wanted
-from exact_model.show import SHORT, plain, refusal
+from exact_model.progress import Progress
+from exact_model.text import SHORT, printable
 
 # Files named in one message.
 MOST_TOLD = 3
@@ -65,13 +68,13 @@ def absent(root: Path, store: Store, commits: Iterable[str]) -> list[Named]:
     return found
 
 
-def check_cache(root: Path, store: Store) -> None:
+def check_cache(root: Path, store: Store, heard: Callable[[str], None] = len) -> None:
     """Repair what is damaged in the cache from the working tree: DVC would push it as it is.
 
     Refused where the working tree does not have the right bytes either.
     """
-    # It imports this module.
     for one in wanted(store):
+        heard(f"hashing {one.path.relative_to(root)}")
         if store.state(store.cache, one.md5, len) != "damaged":
             continue
         if not one.path.is_file() or md5_of(one.path) != one.md5:
@@ -81,26 +84,29 @@ def check_cache(root: Path, store: Store) -> None:
         store.keep(one.path, one.md5)
 
 
-def main(words: list[str]) -> int:
-    """Copy what is missing on the remote, each object hashed on the way.
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    what = "copy nothing, and hash what the cache holds of this commit (make push calls it first)"
+    parser.add_argument("--check", action="store_true", help=what)
 
-    With `--check`, which `make push` calls before DVC copies, only hash what the cache holds.
-    """
-    if words not in ([], ["--check"]):
-        print("usage: exact push [--check]", file=sys.stderr)
-        return 2
-    try:
-        root = project_root(Path.cwd()).resolve()
-        setup.hide_stores(root)
-        store = Store(root)
-        if words:
-            check_cache(root, store)
-            return 0
-        lost = absent(root, store, recorded(root, "HEAD", "--not", "--remotes"))
-        states = [store.push(md5, remote) for _, _, md5, remote in lost]
-    except (Refused, OSError) as error:
-        print(refusal(error), file=sys.stderr)
-        return 1
+
+def main(arguments: argparse.Namespace) -> int:
+    """Copy what is missing on the remote, each object hashed on the way."""
+    root = project_root(Path.cwd()).resolve()
+    setup.hide_stores(root)
+    store = Store(root)
+    if arguments.check:
+        with Progress() as progress:
+            check_cache(root, store, progress.detail)
+        return 0
+    states = []
+    with Progress() as progress:
+        commits = recorded(root, "HEAD", "--not", "--remotes")
+        if commits:
+            progress.step(f"asking the DVC remote for the files of {len(commits)} commits")
+        lost = absent(root, store, commits)
+        for number, (commit, path, md5, remote) in enumerate(lost, 1):
+            progress.step(f"copying {path} of {commit[:SHORT]} ({number} of {len(lost)})")
+            states.append(store.push(md5, remote))
     copied = states.count("intact")
     if copied:
         print(f"{copied} files of older commits copied too")
@@ -108,5 +114,5 @@ def main(words: list[str]) -> int:
     for commit, path, md5, _, state in gone[:MOST_TOLD]:
         told = f"{path} of {commit[:SHORT]} ({md5}) is not on the remote, and {state} in the cache"
         told += f"; make it again: `git checkout {commit[:SHORT]} && make && make push`"
-        print(f"exact: {plain(told)}", file=sys.stderr)
+        print(f"exact: {printable(told)}", file=sys.stderr)
     return int(bool(gone))

@@ -23,7 +23,8 @@ from exact_model.errors import Refused
 from exact_model.objects import FOLDER, Store, md5_of
 from exact_model.packages import project_root
 from exact_model.processes import ROOM, program
-from exact_model.show import plain
+from exact_model.progress import Progress
+from exact_model.text import printable
 
 # Files named one by one.
 MOST_TOLD = 5
@@ -89,7 +90,7 @@ def set_aside(root: Path, store: Store, one: Wanted) -> bool:
     if copied or one.path.is_symlink():
         one.path.unlink()
     name = one.path.relative_to(root)
-    print(f"{plain(str(name))} was damaged in the cache, which has moved to {kept}", flush=True)
+    print(f"{printable(str(name))} was damaged in the cache, which has moved to {kept}", flush=True)
     return True
 
 
@@ -170,9 +171,11 @@ def configured(text: bytes) -> dict:
 # -- the command
 
 
-def repaired(root: Path, store: Store) -> tuple[int, list[Wanted]]:
+def repaired(root: Path, store: Store, progress: Progress) -> tuple[int, list[Wanted]]:
     """Status and wrong files after what is damaged was set aside and pulled again."""
+    progress.step("hashing what is here")
     bad, aside = wrong(store), []
+    progress.clear()
     for one in bad:
         try:
             aside += [one] if set_aside(root, store, one) else []
@@ -185,23 +188,22 @@ def repaired(root: Path, store: Store) -> tuple[int, list[Wanted]]:
     return status, [*wrong(store), *(one for one in aside if not one.path.exists())]
 
 
-def main(words: list[str]) -> int:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """It takes none."""
+
+
+def main(arguments: argparse.Namespace) -> int:
     """Pull, check and repair; the exit status says whether all that is here is as recorded."""
-    argparse.ArgumentParser(prog="exact pull", description=__doc__.partition("\n\n")[0]).parse_args(
-        words
-    )
-    try:
-        root = project_root(Path.cwd()).resolve()
-        status = dvc_pull(root)
-        store = Store(root)
-        again, bad = repaired(root, store)
-        told = [reason(root, store, one) for one in bad]
-        if status or again:
-            told += filter(None, (moved(root, store, name) for name in store.names()))
-    except (Refused, OSError) as error:
-        status, again, told = 1, 0, [str(error)]
+    root = project_root(Path.cwd()).resolve()
+    status = dvc_pull(root)
+    store = Store(root)
+    with Progress() as progress:
+        again, bad = repaired(root, store, progress)
+    told = [reason(root, store, one) for one in bad]
+    if status or again:
+        told += filter(None, (moved(root, store, name) for name in store.names()))
     for sentence in told[:MOST_TOLD]:
-        print(f"exact: {plain(sentence)}", file=sys.stderr)
+        print(f"exact: {printable(sentence)}", file=sys.stderr)
     if len(told) > MOST_TOLD:
         print(f"exact: and {len(told) - MOST_TOLD} more", file=sys.stderr)
     return int(bool(status or again or told))

@@ -5,10 +5,12 @@ from the side that changed it. One that both have changed is left out, so that `
 hash is ever made up.
 """
 
+import argparse
 import sys
 from pathlib import Path
 
 from exact_model.dvcfiles import parsed
+from exact_model.errors import Refused
 
 
 def merged(base: dict, ours: dict, theirs: dict) -> tuple[dict, list[str]]:
@@ -33,27 +35,30 @@ def record(path: Path) -> dict:
     text = path.read_bytes()
     content = parsed(text) if text.strip() else {"stages": {}}
     if not isinstance(content, dict) or not isinstance(content.get("stages"), dict):
-        raise ValueError("it is no dvc.lock")
+        raise ValueError("it is not a dvc.lock")
     return content
 
 
-def main(words: list[str]) -> int:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    for name in ("base", "ours", "theirs"):
+        parser.add_argument(name, metavar=name.upper(), help="a file with that version of it")
+    parser.add_argument("path", metavar="PATH", help="where dvc.lock is in the working tree")
+
+
+def main(arguments: argparse.Namespace) -> int:
     """Merge as git wants it: the result in the file OURS, the status 1 for a conflict."""
     from dvc.utils.serialize import dump_yaml
 
-    if len(words) != 4:
-        print("usage: exact merge BASE OURS THEIRS PATH (git calls it)", file=sys.stderr)
-        return 2
-    name = words[3]
+    name = arguments.path
+    files = (arguments.base, arguments.ours, arguments.theirs)
     try:
-        base, ours, theirs = (record(Path(word)) for word in words[:3])
+        base, ours, theirs = (record(Path(file)) for file in files)
     except ValueError as error:
         fix = f"run `rm {name}`, `make` and `git add {name}`"
-        print(f"exact: {name} cannot be merged ({error}); {fix}", file=sys.stderr)
-        return 1
+        raise Refused(f"{name} cannot be merged ({error}); {fix}") from error
     stages, both = merged(base["stages"], ours["stages"], theirs["stages"])
     if stages != ours["stages"]:
-        dump_yaml(words[1], {**theirs, **ours, "stages": stages})
+        dump_yaml(arguments.ours, {**theirs, **ours, "stages": stages})
     if stages != theirs["stages"] or both:
         why = f"both sides changed {', '.join(both)}" if both else "both sides changed something"
         print(f"exact: {name}: {why}; run `make` and commit {name}", file=sys.stderr)

@@ -1,0 +1,1 @@
+"""Tests of the tool alone: no generated project, nothing built."""
