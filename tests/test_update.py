@@ -339,74 +339,61 @@ def edited(project, name, text):
         file.write(text)
 
 
-# What a user has done, and git's letters and the words on the file that comes of it.
-CONFLICTS = {
-    "the same line": (
-        lambda project: replace(project / "params.yaml", LINE, "min_df: 7"),
-        "UU params.yaml",
-        "params.yaml: you and the template changed the same lines",
-    ),
-    "the same file": (
-        lambda project: (project / NEW).write_text("Mine\n"),
-        f"AA {NEW}",
-        f"{NEW}: you and the template added it",
-    ),
-    "an edit of what is gone": (
-        lambda project: edited(project, GONE, "Mine\n"),
-        f"UD {GONE}",
-        f"{GONE}: you changed it, and the template removed it",
-    ),
-    "another pin": (
-        lambda project: replace(
-            project / "requirements-dev.lock", "exact-model==0.1.0", "exact-model==0.1.1"
-        ),
-        "UU requirements-dev.lock",
-        "take the template's with `git checkout --theirs requirements-dev.lock",
-    ),
-}
-
-
-@pytest.mark.parametrize("case", CONFLICTS)
-def test_a_conflict_is_named_with_what_to_do(case, template, tmp_path):
-    change, letters, words = CONFLICTS[case]
+def test_each_conflict_is_named_with_what_settles_it(template, tmp_path):
     project = cookiecutter(template, tmp_path)
-    change(project)
+    replace(project / "params.yaml", LINE, "min_df: 7")
+    (project / NEW).write_text("Mine\n")
+    edited(project, GONE, "Mine\n")
+    replace(project / "requirements-dev.lock", "exact-model==0.1.0", "exact-model==0.1.1")
     commit(project, "Mine")
     done = update(project)
-    assert done.returncode == 1 and words in done.stdout
+    assert done.returncode == 1
+    theirs = "git checkout --theirs requirements-dev.lock && git add requirements-dev.lock"
+    assert done.stdout.splitlines()[1:-1] == [
+        f"{NEW}: you and the template added it; keep what is right and remove the markers, then "
+        f"`git add {NEW}`",
+        f"{GONE}: you changed it, and the template removed it; keep or remove it, then "
+        f"`git add {GONE}`",
+        "params.yaml: you and the template changed the same lines; keep what is right and remove "
+        "the markers, then `git add params.yaml`",
+        "requirements-dev.lock: you and the template pinned other versions; take the template's "
+        f"with `{theirs}`, then `make lock` pins what you added to pyproject.toml",
+        "`dvc status` names the stages that are stale, once that is done",
+    ]
     assert "settle the above" in done.stdout.splitlines()[-1]
-    assert letters in git(project, "status", "--porcelain").splitlines()
+    letters = {
+        x for x in git(project, "status", "--porcelain").splitlines() if "U" in x or "AA" in x
+    }
+    files_left = (f"AA {NEW}", f"UD {GONE}", "UU params.yaml", "UU requirements-dev.lock")
+    assert letters == {*files_left}
     # The other files came all the same, and no reject lies about.
     assert (project / RENAMED).exists() and not (project / OLD).exists()
     assert not [*project.rglob("*.rej")]
     # What is advised settles it.
-    (line,) = [line for line in done.stdout.splitlines() if words in line]
-    (command,) = re.findall("`(git [^`]+)`", line)
-    run("sh", "-c", command, cwd=project)
-    assert "U" not in "".join(x[:2] for x in git(project, "status", "--porcelain").splitlines())
+    for command in re.findall(
+        "`(git (?:add|checkout) [^`]+)`", "\n".join(done.stdout.splitlines()[:-1])
+    ):
+        run("sh", "-c", command, cwd=project)
     git(project, "commit", "--quiet", "--all", "--message", "Followed")
     assert "nothing to do" in update(project).stdout
-    if "theirs" in command:
-        assert "0.2.0" in (project / "requirements-dev.lock").read_text(encoding="utf-8")
+    lock = (project / "requirements-dev.lock").read_text(encoding="utf-8")
+    assert "exact-model==0.2.0" in lock and "<<<<" not in lock
 
 
-# What has one good end is settled, and said.
-SETTLED = {
-    "params.yaml": "params.yaml: the template changed it; you have removed it, and it stays so",
-    GONE: None,
-    "vendor": "you have removed it, and it stays so",
-}
-
-
-@pytest.mark.parametrize("name", SETTLED)
-def test_what_a_project_has_removed_stays_removed(name, template, tmp_path):
+def test_what_a_project_has_removed_stays_removed(template, tmp_path):
     project = cookiecutter(template, tmp_path)
-    path = project / name
-    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    shutil.rmtree(project / "vendor")
+    for name in ("params.yaml", GONE):
+        (project / name).unlink()
     commit(project, "Mine")
     done = update(project)
-    assert done.returncode == 0 and (SETTLED[name] or "the template went") in done.stdout
-    assert not path.exists() and (project / NEW).exists()
+    assert done.returncode == 0
+    says = "the template changed it; you have removed it, and it stays so"
+    (wheel_name, _, _) = template.tools["v2"]
+    told = [line for line in done.stdout.splitlines() if says in line]
+    assert told == [f"params.yaml: {says}", f"vendor/{wheel_name}: {says}"]
+    assert not any((project / name).exists() for name in ("vendor", "params.yaml", GONE))
+    assert (project / NEW).exists()
 
 
 def test_a_wheel_that_was_not_the_templates_is_replaced(template, tmp_path):

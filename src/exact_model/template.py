@@ -12,6 +12,7 @@ import sys
 import tempfile
 import tomllib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from exact_model import git
@@ -122,10 +123,18 @@ def commit_of(root: Path, made: Path, skip: list[str], parent: str, message: str
     return git.git(made, *words, **own, **PERSON).strip()
 
 
-def merge(root: Path, wanted: str) -> list[str] | None:
-    """Merge the template's changes into the working tree and the index, and write them down.
+@dataclass(frozen=True)
+class Change:
+    """What a template has changed: a commit of git's that says so, and the new .cruft.json."""
 
-    Returns what happened that its user may not expect; None where there is nothing to merge.
+    commit: str
+    record: dict
+
+
+def changed(root: Path, wanted: str) -> Change | None:
+    """What the template has changed up to its commit `wanted`, the newest one where that is empty.
+
+    Git keeps it as a commit that no branch names. None where the project is of that commit.
     """
     known = record(root)
     with tempfile.TemporaryDirectory(prefix="exact-update-") as name:
@@ -137,15 +146,20 @@ def merge(root: Path, wanted: str) -> list[str] | None:
         for number, commit in enumerate(commits):
             project, context = render(folder / str(number), known, folder / "template", commit)
             made = commit_of(root, project, skip, made, f"the template at {commit[:12]}")
+    context["cookiecutter"]["_template"] = known["template"]
+    new = {"commit": commits[1], "checkout": wanted or None, "context": context}
+    return Change(made, {**known, **new})
+
+
+def merge(root: Path, change: Change) -> list[str]:
+    """Merge it into the working tree and the index; what of it a user may not expect, in words."""
     try:
-        git.git(root, *RENAMES, "cherry-pick", "--no-commit", made)
+        git.git(root, *RENAMES, "cherry-pick", "--no-commit", change.commit)
     except git.Failed:
         # Conflicts are looked at later; anything else has left the working tree as it was.
         if not any("U" in letters or letters == "AA" for letters, _ in status(root)):
             raise
-    context["cookiecutter"]["_template"] = known["template"]
-    changed = {"commit": commits[1], "checkout": wanted or None, "context": context}
-    text = json.dumps({**known, **changed}, ensure_ascii=False, indent=2) + "\n"
+    text = json.dumps(change.record, ensure_ascii=False, indent=2) + "\n"
     (root / RECORD).write_text(text, encoding="utf-8", newline="\n")
     return [*settled(root)]
 

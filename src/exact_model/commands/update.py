@@ -7,6 +7,7 @@ and the stages that are stale now.
 import argparse
 import json
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from exact_model import git
 from exact_model.errors import Refused
 from exact_model.packages import project_root
 from exact_model.processes import program
-from exact_model.template import RECORD, merge, record, status
+from exact_model.template import RECORD, changed, merge, record, status
 from exact_model.text import printable
 from exact_model.tool import NAME
 
@@ -51,10 +52,10 @@ def check_ready(root: Path) -> None:
         )
     if not git.git(root, "rev-parse", "--git-dir", check=False, own=False):
         raise Refused("an update needs git, to merge your changes; run `git init` and commit all")
-    changed = [path for _, path in status(root)]
-    if changed:
-        more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
-        raise Refused(f"{changed[0]}{more} is not committed; commit or stash your changes first")
+    dirty = [path for _, path in status(root)]
+    if dirty:
+        more = f" and {len(dirty) - 1} more" if len(dirty) > 1 else ""
+        raise Refused(f"{dirty[0]}{more} is not committed; commit or stash your changes first")
 
 
 def state(root: Path) -> State:
@@ -102,11 +103,12 @@ def conflicts(root: Path) -> dict[str, str]:
     """Each file that waits for its user, and what to do there."""
     found = {}
     for letters, path in status(root):
+        name = shlex.quote(path)
         if "U" in letters or letters in ("AA", "DD"):
             words = CONFLICTS.get(letters, "it was renamed or removed on one side; settle it")
-            found[path] = f"{words}, then `git add {path}`"
+            found[path] = f"{words}, then `git add {name}`"
             if path.endswith(".lock") and letters == "UU":
-                take = f"git checkout --theirs {path} && git add {path}"
+                take = f"git checkout --theirs {name} && git add {name}"
                 found[path] = (
                     f"you and the template pinned other versions; take the template's with "
                     f"`{take}`, then `make lock` pins what you added to pyproject.toml"
@@ -170,11 +172,12 @@ def main(arguments: argparse.Namespace) -> int:
     root = project_root(Path.cwd()).resolve()
     check_ready(root)
     print("update: comparing the template's commits", file=sys.stderr, flush=True)
-    before = state(root)
-    said = merge(root, arguments.to)
-    if said is None:
-        print(f"nothing to do: the project is of {before.commit[:12]}, as wanted")
+    change = changed(root, arguments.to)
+    if change is None:
+        print(f"nothing to do: the project is of {record(root)['commit'][:12]}, as wanted")
         return 0
+    before = state(root)
+    said = merge(root, change)
     left = conflicts(root)
     for line in [*said, *lines(root, before, left)]:
         print(printable(line), flush=True)
