@@ -13,6 +13,8 @@ HOSTILE = "</td><script>document.title = 'ran'</script><img src=x onerror=alert(
 CURVE, PAIRS, SINGLE = "reports/curve.csv", "reports/pairs.csv", "reports/own.tsv"
 PLOTS = f"""
 stages: {{}}
+metrics:
+  - reports/metrics.json
 plots:
   - ROC <1>:
       template: simple

@@ -251,9 +251,8 @@ def test_refuses_the_environment_of_another_project(built, spare):
 
 
 def test_refuses_to_run_outside_a_project(built, tmp_path):
-    assert refusal(built, cwd=tmp_path).startswith(
-        f"{tmp_path} is not in a DVC project (no dvc.yaml"
-    )
+    told = f"{tmp_path} is not in a project with a src/exact/run.py"
+    assert refusal(built, cwd=tmp_path) == told
 
 
 @pytest.mark.parametrize(

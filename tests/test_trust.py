@@ -10,6 +10,8 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
+from io import BytesIO
 from pathlib import Path
 from urllib.parse import quote
 
@@ -80,14 +82,13 @@ def team(tmp_path_factory) -> Team:
 def outsider(team, tmp_path_factory) -> Project:
     """Somebody with the tool in an environment of its own, and nothing of the project."""
     folder = tmp_path_factory.mktemp("outsider")
-    locks = [team.project.root / f"requirements{kind}.lock" for kind in ("", "-dev")]
-    vendor = team.project.root / "vendor"
     person = Project(folder)
-    # Beside this interpreter, whatever is on PATH.
+    # Beside this interpreter, whatever is on PATH. It takes no such path as the project has.
     uv = Path(sys.executable).with_name("uv")
     person.run(uv, "venv", "--quiet", ".venv")
-    words = [uv, "pip", "sync", "--quiet", "--python", ".venv", "--require-hashes"]
-    person.run(*words, "--find-links", vendor, *locks)
+    words = [uv, "pip", "sync", "--quiet", "--python", folder / ".venv", "--require-hashes"]
+    locks = ["requirements.lock", "requirements-dev.lock"]
+    person.run(*words, "--find-links", "vendor", *locks, cwd=team.project.root)
     (folder / "seen").mkdir()
     return person
 
@@ -95,8 +96,11 @@ def outsider(team, tmp_path_factory) -> Project:
 def judged(who: Project, *words, cwd=None, **environ) -> tuple[int, list[dict]]:
     """Exit status and reports of `exact verify --json WORDS`."""
     tool = who.root / ".venv/bin/exact"
-    seen = {"FORGERY_SEEN": str(who.root / "seen")}
-    done = who.run(tool, "verify", "--json", *words, check=False, cwd=cwd, **seen, **environ)
+    environ |= {"FORGERY_SEEN": str(who.root / "seen")}
+    # Whoever installs the tool has uv.
+    uv = str(Path(sys.executable).parent)
+    environ["PATH"] = os.pathsep.join([str(tool.parent), os.environ["PATH"], uv])
+    done = who.run(tool, "verify", "--json", *words, check=False, cwd=cwd, **environ)
     assert done.stdout.strip(), done.stderr
     return done.returncode, json.loads(done.stdout)
 
@@ -165,15 +169,17 @@ def test_in_a_checkout_of_the_commit_itself(team, outsider, tmp_path):
 def test_the_forged_wheel_does_say_identical(team, outsider, tmp_path):
     """What all this is against: the tool that a commit brings says what that commit likes."""
     commit = team.commits["the wheel and its lock line"]
-    wheel = tmp_path / "forged.whl"
     listed = team.project.run("git", "ls-tree", "--name-only", commit, "vendor/").stdout.split()
-    with open(wheel, "wb") as file:
-        words = ["git", "cat-file", "blob", f"{commit}:{listed[-1]}"]
-        subprocess.run(words, cwd=team.project.root, stdout=file, check=True)
-    code = f"import sys; sys.path.insert(0, {str(wheel)!r}); from exact_model.cli import main; "
+    words = ["git", "cat-file", "blob", f"{commit}:{listed[-1]}"]
+    done = subprocess.run(words, cwd=team.project.root, capture_output=True, check=True)
+    # As if it were installed.
+    with zipfile.ZipFile(BytesIO(done.stdout)) as wheel:
+        wheel.extractall(tmp_path)
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from exact_model.cli import main; "
     code += "sys.exit(main())"
     words = [outsider.root / ".venv/bin/python", "-P", "-c", code, "verify", "--json", commit]
-    done = outsider.run(*words, cwd=team.project.root, check=False)
+    path = os.pathsep.join([os.environ["PATH"], str(Path(sys.executable).parent)])
+    done = outsider.run(*words, cwd=team.project.root, check=False, PATH=path)
     (report,) = json.loads(done.stdout)
     assert (done.returncode, report["verdict"]) == (0, "identical"), report
 

@@ -16,8 +16,9 @@ sentence, where there is no project, git does not know the commit, or DVC cannot
 """
 
 import os
-from typing import TYPE_CHECKING
 
+# As type checkers know it; typing itself would cost `exact run` some milliseconds.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from exact_model.reports import Report
 

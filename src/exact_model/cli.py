@@ -8,7 +8,6 @@ import importlib
 import importlib.machinery
 import os
 import re
-import signal
 import sys
 import types
 from collections.abc import Iterator
@@ -100,6 +99,8 @@ def called(words: list[str]) -> int:
         wrong = isinstance(error, errors.WrongEnvironment)
         return errors.WRONG_ENVIRONMENT if wrong else errors.REFUSED.get(word, errors.NO)
     except KeyboardInterrupt:
+        import signal
+
         # What is still to be cleaned up is not to be stopped by an impatient second one.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         print(f"exact: {getattr(module, 'WHEN_STOPPED', 'stopped')}", file=sys.stderr)

@@ -11,7 +11,7 @@ import json
 import os
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from exact_model.errors import Refused
@@ -131,11 +131,11 @@ class Store:
             if other or None in addresses or addresses[0] != addresses[1]:
                 told = f"the commit's .dvc/config has another DVC remote than is used here ({name})"
                 raise Refused(f"{told}, so no clone would find it; release a commit that has it")
-        config = Config(str(clone / ".dvc"))
-        with config.edit("local") as local:
-            local["remote"] = {name: {**told} for name, told in self._repo.config["remote"].items()}
-            local["core"] = {"remote": self._repo.config["core"].get("remote")}
-            local["cache"] = {"dir": str(clone / ".dvc/cache"), "type": "copy"}
+        default = self._repo.config["core"].get("remote")
+        ours = {"core": {"remote": default} if default else {}}
+        ours["cache"] = {"dir": str(clone / ".dvc/cache"), "type": "copy"}
+        text = config_text(self._repo.config["remote"], **ours)
+        (clone / ".dvc/config.local").write_bytes(text)
 
     def fetch(self, md5: str, path: Path, remote: str | None = None) -> None:
         """Write the object `md5` to `path`, a folder if it is one; Refused where none is intact."""
@@ -197,6 +197,16 @@ class Store:
 
         with self._lock, contextlib.suppress(OSError):
             self.cache.add(str(path), LocalFileSystem(), md5)
+
+
+def config_text(remotes: Mapping[str, Mapping], **sections: Mapping) -> bytes:
+    """The text of a DVC configuration; DVC itself writes no path into one that is not ASCII."""
+    from configobj import ConfigObj
+
+    named = {f'remote "{name}"': {**told} for name, told in remotes.items()}
+    config = ConfigObj({**sections, **named})
+    config.encoding = "utf-8"
+    return b"\n".join(line.encode() if isinstance(line, str) else line for line in config.write())
 
 
 def state(odb, md5: str, write: Callable[[bytes], object]) -> str:

@@ -23,7 +23,7 @@ def page(found: dict, pictures: Iterable[dict], lines: dict[str, list[str]]) -> 
     options = {"autoescape": True, "trim_blocks": True, "lstrip_blocks": True}
     environment = Environment(loader=PackageLoader("exact_model", ""), **options)
     environment.filters["number"] = "{:,}".format
-    return environment.get_template("page.html").render(
+    text = environment.get_template("page.html").render(
         names=[found[which]["name"] for which in ("a", "b")],
         commits=[commit(found[which]) for which in ("a", "b")],
         causes=[(name, *halves(lines[name])) for name in CAUSES if lines[name]],
@@ -34,6 +34,8 @@ def page(found: dict, pictures: Iterable[dict], lines: dict[str, list[str]]) -> 
         flips=found["flips"],
         kinds=[] if "problem" in found["flips"] else kinds(found["flips"]),
     )
+    # Its macros come first and leave empty lines.
+    return text.lstrip() + "\n"
 
 
 def halves(lines: list[str]) -> tuple[list[str], list[str]]:

@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 from exact_model import checkout, git
 from exact_model.errors import Refused
-from exact_model.objects import Store
+from exact_model.objects import Store, config_text
 from exact_model.processes import clear
 from exact_model.reports import Report, filled_in
 
@@ -149,12 +149,9 @@ def absolute(url: str) -> str:
 
 def written(settings: dict) -> bytes:
     """The text of a .dvc/config with these remotes."""
-    from configobj import ConfigObj
-
-    sections = {f'remote "{name}"': told for name, told in settings["remotes"].items()}
-    config = ConfigObj({"core": {"remote": settings["remote"], "analytics": "false"}, **sections})
-    config.encoding = "utf-8"
-    return b"\n".join(line.encode() if isinstance(line, str) else line for line in config.write())
+    return config_text(
+        settings["remotes"], core={"remote": settings["remote"], "analytics": "false"}
+    )
 
 
 def origin_of(repo: str) -> Path | None:

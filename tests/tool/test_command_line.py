@@ -19,6 +19,9 @@ WORDS = list(cli.WORDS)
 @pytest.mark.parametrize("option", ["--help", "-h"])
 @pytest.mark.parametrize("word", WORDS)
 def test_every_word_has_help_and_does_nothing(word, option, exact, unchanged):
+    # Another test may have called `exact pre-push --install` there.
+    hook = unchanged.root / ".git/hooks/pre-push"
+    hook.unlink(missing_ok=True)
     before = unchanged.git("status", "--porcelain", "--ignored")
     done = exact(word, option, cwd=unchanged.root)
     assert (done.status, done.err) == (0, "")
@@ -26,7 +29,7 @@ def test_every_word_has_help_and_does_nothing(word, option, exact, unchanged):
     sentence = cli.WORDS[word]
     assert f"{sentence[0].upper()}{sentence[1:]}." in re.sub(r"\s+", " ", done.out)
     assert unchanged.git("status", "--porcelain", "--ignored") == before
-    assert not (unchanged.root / ".git/hooks/pre-push").exists()
+    assert not hook.exists()
 
 
 def test_help_names_every_word_and_every_status(exact):
@@ -73,6 +76,7 @@ TAKEN = {
     "pull": [[]],
     "push": [[], ["--check"]],
     "data": [["rows.csv", "0" * 64], ["https://x.org/rows.csv", "aF" * 32]],
+    "update": [[], ["--to", "v2.0.0"]],
     "setup": [[]],
     "merge": [["a", "b", "c", "d"], ["--", "a", "b", "c", "-d/dvc.lock"]],
     "pre-push": [[], ["origin"], ["origin", "../url"], ["--install"]],
@@ -88,6 +92,7 @@ NOT_TAKEN = {
     "pull": [["x"], ["--force"]],
     "push": [["x"]],
     "data": [[], ["rows.csv"], ["", "0" * 64], ["rows.csv", "0" * 63], ["rows.csv", "g" * 64]],
+    "update": [["v2.0.0"], ["--to"]],
     "setup": [["x"]],
     "merge": [[], ["a", "b", "c"], ["a", "b", "c", "d", "e"]],
     "pre-push": [["a", "b", "c"]],

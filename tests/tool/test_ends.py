@@ -20,7 +20,7 @@ ENOUGH = {
     "merge": ["a", "b", "c", "d"],
 }
 WORDS = [word for word in cli.WORDS if word != "run"]
-DOCUMENTED = {"verify": 2, "vary": 2, "which": 2, "compare": 2, "venv": 78}
+DOCUMENTED = {"verify": 2, "vary": 2, "which": 2, "compare": 2, "update": 2, "venv": 78}
 
 
 def failed() -> git.Failed:
