@@ -476,6 +476,7 @@ RUN = {
 }
 # Where else it is run, or why it is not.
 ELSEWHERE = {
+    "release.py: make env": "tests/test_trust.py has the refusal, and all tests make env",
     "Makefile: .venv/bin/dvc status --cloud": "run by `make push` itself, whose words it explains",
     "container.py: docker system prune": "would empty the engine of whoever runs the tests",
     "explain.py: .venv/bin/exact vary": "tests/test_readme.py follows the README, which has it",

@@ -16,7 +16,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 @pytest.mark.parametrize("path", ["README.md", f"{PROJECT}/README.md"])
 def test_readme_is_short(path):
-    assert len((ROOT / path).read_text(encoding="utf-8").splitlines()) < 150
+    assert len((ROOT / path).read_text(encoding="utf-8").splitlines()) < 190
 
 
 def test_demo_ends_with_the_golden_hashes():
