@@ -27,7 +27,7 @@ lint: env  ## look for mistakes in the code
 
 golden: env  ## renew tests/golden after a change of the template, for the diff that reviewers read
 	python tests/golden.py
-	python tests/test_exactness.py
+	python tests/template/test_exactness.py
 
 sample: env  ## draw the bundled sample again
 	python tools/sample.py "{{cookiecutter.project_slug}}/data/raw/requests.jsonl"

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import yaml
-from conftest import Project
+from projects import Project
 
 from exact_model.objects import folder_md5
 

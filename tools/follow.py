@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 # Lines that are not run, and why.
-NEWER = "it needs a template that has changed since; tests/test_update.py makes one"
+NEWER = "it needs a template that has changed since; tests/template/test_update.py makes one"
 NOT_RUN = {
     "make test": "it is the whole test suite, of which following the READMEs is a part",
     "make update": NEWER,

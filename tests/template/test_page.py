@@ -5,7 +5,7 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from conftest import OBSCURE
+from projects import OBSCURE
 from test_which import Records
 
 pytestmark = pytest.mark.slow

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 
 import pytest
-from conftest import Project
+from projects import Project
 
 pytestmark = [pytest.mark.slow, pytest.mark.exhaustive]
 MODEL, RAW = "models/model.joblib", "data/raw/requests.jsonl"

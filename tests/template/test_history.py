@@ -13,7 +13,7 @@ import shutil
 import pytest
 import yaml
 from bake import PROJECT, ROOT
-from conftest import Project
+from projects import Project
 
 pytestmark = [pytest.mark.slow, pytest.mark.exhaustive]
 MODEL, RAW, METRICS = "models/model.joblib", "data/raw/requests.jsonl", "reports/metrics.json"

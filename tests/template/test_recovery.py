@@ -140,7 +140,7 @@ def test_notebooks_are_stored_without_outputs(project):
         assert "a row" in project.read(name)
         assert "a row" not in project.run("git", "show", f":{name}").stdout
     project.commit("Notebooks")
-    project.run("pytest", "-q", "tests/test_notebooks.py")
+    project.run("pytest", "-q", "tests/template/test_notebooks.py")
     shutil.rmtree(project.root / ".venv")
     # Git works where the filter cannot, whatever it has to look at again.
     for name in ("explore.ipynb", "new.ipynb"):
@@ -151,10 +151,10 @@ def test_notebooks_are_stored_without_outputs(project):
     assert "run make env: until then, git keeps outputs of notebooks/new.ipynb" in done.stderr
     project.commit("Notebook with outputs")
     project.run("make", "env")
-    done = project.run("pytest", "-q", "tests/test_notebooks.py", check=False)
+    done = project.run("pytest", "-q", "tests/template/test_notebooks.py", check=False)
     assert done.returncode == 1 and "git add --renormalize notebooks`" in done.stdout
     project.run("git", "add", "--renormalize", "notebooks")
-    project.run("pytest", "-q", "tests/test_notebooks.py")
+    project.run("pytest", "-q", "tests/template/test_notebooks.py")
 
 
 # -- make data

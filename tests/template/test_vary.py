@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import OBSCURE
+from projects import OBSCURE
 
 pytestmark = [pytest.mark.slow, pytest.mark.exhaustive]
 MODULE = "src/altruism/sees.py"

@@ -7,7 +7,7 @@ import tomllib
 
 import pytest
 from bake import PROJECT, ROOT, bake
-from conftest import Project
+from projects import Project
 from wheels import wheel
 
 HOOK = (ROOT / "hooks/pre_gen_project.py").read_text(encoding="utf-8")

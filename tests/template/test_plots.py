@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from bake import bake
-from conftest import Project
+from projects import Project
 
 BROWSER = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import Project
+from projects import Project
 from test_cpus import V3, differences, every_kind
 from test_exactness import assert_exact, estimators, fit, golden, md5
 

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 import websocket
-from conftest import OBSCURE, Project
+from projects import OBSCURE, Project
 from test_exactness import STRANGER, estimators, golden, strangers_python
 from test_history import older_joblib
 from test_remotes import free_port, running

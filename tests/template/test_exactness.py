@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 import yaml
 from bake import bake
-from conftest import Project
 from golden import GOLDEN
+from projects import Project
 
 pytestmark = pytest.mark.slow
 FILE = GOLDEN / "md5.json"

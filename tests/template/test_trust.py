@@ -18,8 +18,8 @@ from urllib.parse import quote
 import pytest
 import yaml
 from bake import bake
-from conftest import OBSCURE, Project
 from forgeries import FALSE, FORGED, HONEST, MODEL, falsify, relock, small
+from projects import OBSCURE, Project
 
 pytestmark = pytest.mark.slow
 STATUS = {"identical": 0, "same model": 1, "differs": 1, "could not run": 2}

@@ -325,9 +325,9 @@ CASES = {
         '"text": ["1"]}], "source": ["1"]}], "metadata": {}, "nbformat": 4, '
         '"nbformat_minor": 5}\' > notebooks/a.ipynb; git config filter.notebook.clean cat; '
         "git add notebooks; rm .venv/.made",
-        ".venv/bin/pytest -q tests/test_notebooks.py",
+        ".venv/bin/pytest -q tests/template/test_notebooks.py",
         ("run `(make env)`", "then `(git add .+?)`"),
-        ".venv/bin/pytest -q tests/test_notebooks.py",
+        ".venv/bin/pytest -q tests/template/test_notebooks.py",
     ),
 }
 
@@ -476,29 +476,29 @@ RUN = {
 }
 # Where else it is run, or why it is not.
 ELSEWHERE = {
-    "release.py: make env": "tests/test_trust.py has the refusal, and all tests make env",
+    "release.py: make env": "test_trust.py has the refusal, and all tests make env",
     "Makefile: .venv/bin/dvc status --cloud": "run by `make push` itself, whose words it explains",
     "container.py: docker system prune": "would empty the engine of whoever runs the tests",
-    "explain.py: .venv/bin/exact vary": "tests/test_readme.py follows the README, which has it",
-    "git.py: git branch {} {}": "tests/test_push_lines.py",
-    "git.py: git remote add origin <URL>": "tests/test_push_lines.py",
+    "explain.py: .venv/bin/exact vary": "test_readme.py follows the README, which has it",
+    "git.py: git branch {} {}": "test_push_lines.py",
+    "git.py: git remote add origin <URL>": "test_push_lines.py",
     "files.py: git lfs pull": "takes a git-lfs and a server of its own",
     "describes.py: git lfs pull": "takes a git-lfs and a server of its own",
     "image.py: docker pull {}": "takes a registry",
     "image.py: git fetch --tags": "takes an engine; as `which, unknown`",
-    "release.py: make release VERSION=v1.2.0": "tests/test_readme.py, by another version",
-    "release.py: make verify": "tests/test_readme.py follows the README, which has it",
-    "params.py: make lock env": "tests/test_variables.py runs make lock, all tests make env",
-    "pull.py: make": "tests/test_pull.py",
-    "pull.py: make pull": "tests/test_pull.py",
-    "push.py: make pull": "tests/test_pull.py",
-    "release.py: git rm -r --cached {}": "tests/test_layouts.py",
+    "release.py: make release VERSION=v1.2.0": "test_readme.py, by another version",
+    "release.py: make verify": "test_readme.py follows the README, which has it",
+    "params.py: make lock env": "test_variables.py runs make lock, all tests make env",
+    "pull.py: make": "test_pull.py",
+    "pull.py: make pull": "test_pull.py",
+    "push.py: make pull": "test_pull.py",
+    "release.py: git rm -r --cached {}": "test_layouts.py",
     "template.py: git log {}": "a look at the history of one file",
-    "update.py: git add {}": "tests/test_update.py settles a conflict",
-    "update.py: git init": "tests/test_update.py has a project without git",
-    "update.py: make env && make": "tests/test_update.py, on a project of the old layout",
-    "update.py: make lock": "tests/test_variables.py runs make lock",
-    "params.py: make": "tests/test_faults.py changes a file while a stage runs",
+    "update.py: git add {}": "test_update.py settles a conflict",
+    "update.py: git init": "test_update.py has a project without git",
+    "update.py: make env && make": "test_update.py, on a project of the old layout",
+    "update.py: make lock": "test_variables.py runs make lock",
+    "params.py: make": "test_faults.py changes a file while a stage runs",
 }
 TOOLS = r"(?:make|git|dvc|docker|uv|pip|exact|source|\.|\S*/bin/\S+) [^`']+|make"
 QUOTED = re.compile(rf"(?<![\w`])(?:`({TOOLS})`|'({TOOLS})')")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import OBSCURE
+from projects import OBSCURE
 
 pytestmark = [pytest.mark.slow, pytest.mark.exhaustive]
 STAGES = ("prepare", "featurize", "train", "evaluate")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from bake import bake
-from conftest import Project
+from projects import Project
 from wheels import wheel
 
 # Each stops, misleads or floods some command that it reaches.

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import Project
+from projects import Project
 
 pytestmark = [pytest.mark.slow, pytest.mark.exhaustive]
 MODEL, TAG = "models/model.joblib", "altruism@v1.0.0"

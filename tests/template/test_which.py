@@ -12,7 +12,7 @@ import subprocess
 
 import pytest
 import yaml
-from conftest import OBSCURE, Project
+from projects import OBSCURE, Project
 
 pytestmark = pytest.mark.slow
 MODEL = "models/model.joblib"

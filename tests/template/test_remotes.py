@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from bake import bake
-from conftest import Project
+from projects import Project
 
 pytestmark = [pytest.mark.slow, pytest.mark.exhaustive]
 MODEL, TAG = "models/model.joblib", "altruism@v1.0.0"

@@ -10,7 +10,7 @@ import re
 import shutil
 
 import pytest
-from conftest import Project
+from projects import Project
 
 pytestmark = [pytest.mark.slow, pytest.mark.exhaustive]
 RAW = "data/raw/requests.jsonl"

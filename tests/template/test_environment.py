@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from bake import bake
-from conftest import Project
+from projects import Project
 
 PACKAGES = "lib/python3.11/site-packages/"
 MAKING = "env: making .venv"
