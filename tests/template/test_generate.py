@@ -8,7 +8,7 @@ import sys
 import venv
 
 import pytest
-from bake import CHOICES, PROJECT, ROOT, copy_template, files, is_leftover, template, user_config
+from bake import CHOICES, PROJECT, ROOT, files, is_leftover, template, user_config
 
 GIT = shutil.which("git")
 BY_HAND = re.compile(r'run in the project: (git init && .*git commit -m "First commit")')
@@ -80,7 +80,8 @@ def plain(tmp_path_factory):
 def repository(tmp_path_factory):
     """The template as a git repository, tagged v1, with one more file in its newest commit."""
     # cookiecutter knows that a file URL is of a git repository by these three letters.
-    folder = copy_template(tmp_path_factory.mktemp("repository") / "template.git")
+    folder = tmp_path_factory.mktemp("repository") / "template.git"
+    shutil.copytree(template(), folder)
     git("init", "--quiet", cwd=folder)
     git("add", "--all", "--force", cwd=folder)
     git("commit", "--quiet", "--message", "First", cwd=folder)

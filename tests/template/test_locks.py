@@ -82,7 +82,9 @@ def test_a_project_has_the_lock_of_its_plugin(plugin, tmp_path):
     assert "dvc" in groups["dev"] and groups.get("remote") == (
         [f"dvc[{plugin}]"] if plugin else None
     )
-    assert all(made.read(name) == text(name) for name in COMMON)
+    # The tool's line is that of the wheel that the tests have built.
+    tool = re.compile(r"^exact-model==.*\n(?: +--hash=.*\n)+", re.MULTILINE)
+    assert all(tool.sub("", made.read(name)) == tool.sub("", text(name)) for name in COMMON)
     assert (made.root / REMOTE).exists() == bool(plugin)
     if plugin:
         assert made.read(REMOTE) == text(template_lock(plugin))
@@ -320,7 +322,7 @@ def test_commits_before_a_plugin_verify_beside_those_with_it(project):
 def test_a_dockerfile_installs_every_lock_that_is_there(tmp_path):
     """The loop of its stage `tools`, by a shell, with a pip that prints its words."""
     dockerfile = text("Dockerfile")
-    copied = re.search(r"^COPY (requirements-dev\S+ \S+) \./$", dockerfile, re.MULTILINE)[1]
+    copied = re.search(r"^COPY (requirements-dev\S+ \S+) \S+ \./$", dockerfile, re.MULTILINE)[1]
     loop = re.search(r"^RUN (for lock in .+?; done)", dockerfile, re.MULTILINE)[1]
     assert '--require-hashes "$@" \\\n' in dockerfile
     for plugin, more in (("", []), ("s3", ["-r", REMOTE])):
