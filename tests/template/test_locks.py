@@ -324,7 +324,7 @@ def test_a_dockerfile_installs_every_lock_that_is_there(tmp_path):
     dockerfile = text("Dockerfile")
     copied = re.search(r"^COPY (requirements-dev\S+ \S+) \S+ \./$", dockerfile, re.MULTILINE)[1]
     loop = re.search(r"^RUN (for lock in .+?; done)", dockerfile, re.MULTILINE)[1]
-    assert '--require-hashes "$@" \\\n' in dockerfile
+    assert '--require-hashes --find-links . "$@" \\\n' in dockerfile
     for plugin, more in (("", []), ("s3", ["-r", REMOTE])):
         made, image = project_for(plugin, tmp_path / f"_{plugin}"), tmp_path / f"image_{plugin}"
         image.mkdir()
