@@ -28,14 +28,14 @@ MISSING = "(none)"
 KINDS = {
     ("broken", False): "false positives gained",
     ("broken", True): "false negatives gained",
-    ("mended", False): "false positives lost",
-    ("mended", True): "false negatives lost",
+    ("fixed", False): "false positives lost",
+    ("fixed", True): "false negatives lost",
 }
 OTHERS = {
     "broken": "right before, wrong now",
-    "mended": "wrong before, right now",
+    "fixed": "wrong before, right now",
     "moved": "wrong before and now, in another way",
-    "relabelled": "relabelled, and answered otherwise",
+    "relabelled": "relabelled, and predicted differently",
 }
 csv.field_size_limit(2**31 - 1)
 
@@ -54,7 +54,7 @@ class Side:
     def file(self, path: str) -> Path | None:
         """A copy of the commit's file `path`, its hash checked; None where it records none.
 
-        Raises Refused where it records one that cannot be had.
+        Raises Refused where it records one that it cannot get.
         """
         md5 = self.records.md5(path)
         text = git.content(self.root, self.commit, path)
@@ -69,7 +69,7 @@ class Side:
             try:
                 self.store.fetch(md5, copy, self.records.data.get(path, (None, None))[1])
             except Refused as refusal:
-                raise Refused(f"{path} of {self.name} cannot be had: {refusal}") from refusal
+                raise Refused(f"cannot get {path} of {self.name}: {refusal}") from refusal
         return copy
 
     def raw_hashes(self) -> dict[str, str]:
@@ -342,7 +342,7 @@ def kind_of(before: dict, after: dict, positive: str | None) -> str:
     if before["label"] != after["label"]:
         return OTHERS["relabelled"]
     right = [row["predicted"] == row["label"] for row in (before, after)]
-    what = "broken" if right[0] else "mended" if right[1] else "moved"
+    what = "broken" if right[0] else "fixed" if right[1] else "moved"
     known = KINDS.get((what, after["label"] == positive)) if positive else None
     return known or OTHERS[what]
 

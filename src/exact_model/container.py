@@ -108,7 +108,7 @@ def build(
     target: str,
     options: argparse.Namespace,
     labels: dict,
-    heard: Callable[[str], None] = len,
+    on_progress: Callable[[str], None] = len,
 ) -> str:
     """The id of the image `target` that the Dockerfile in `tree` makes; Refused when it fails.
 
@@ -132,20 +132,20 @@ def build(
             rm=True,
             forcerm=True,
         )
-        return outcome(steps, options.base, heard)
+        return outcome(steps, options.base, on_progress)
 
 
 def outcome(
-    steps: Iterator[dict], base: str | None = None, heard: Callable[[str], None] = len
+    steps: Iterator[dict], base: str | None = None, on_progress: Callable[[str], None] = len
 ) -> str:
-    """The id of the image that was built; `heard` gets each line that the engine says."""
+    """The id of the image that was built; `on_progress` gets each line that the engine says."""
     made, said = None, []
     for step in steps:
         if "error" in step:
             raise Refused(f"the image cannot be built: {failure(step['error'], said, base)}")
         if text := step.get("stream", "").strip():
             said.append(printable(text))
-            heard(said[-1])
+            on_progress(said[-1])
         made = step.get("aux", {}).get("ID", made)
     if made is None:
         raise Refused("the Docker engine told of no image; look at its log")
@@ -181,9 +181,9 @@ class Container:
         self.client, self.image, self.shared, self.port = client, image, shared, port
 
     def call(
-        self, words: list[str], tree: Path, heard: Callable[[str], None], **environ: str
+        self, words: list[str], tree: Path, on_line: Callable[[str], None], **environ: str
     ) -> int:
-        """Run `words` in `tree`, each line that it prints given to `heard`; the exit status."""
+        """Run `words` in `tree`, each line that it prints given to `on_line`; the exit status."""
         from docker.types import Mount
 
         self.sweep(tree)
@@ -212,7 +212,7 @@ class Container:
             for block in container.logs(stream=True, follow=True):
                 *lines, rest = (rest + block.decode(errors="replace")).split("\n")
                 for line in lines:
-                    heard(line)
+                    on_line(line)
             return container.wait()["StatusCode"]
         finally:
             stop()

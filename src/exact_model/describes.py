@@ -40,7 +40,7 @@ def ready(
 ) -> tuple[Path, dict, set[str]]:
     """What `checked` gives, with the inputs in the tree, and the names of the tree's files.
 
-    Raises Refused when an input cannot be had, too.
+    Raises Refused also when it cannot get an input.
     """
     tree, stages = checked(root, commit, folder / "tree", report)
     names = {path.relative_to(tree).as_posix() for path in tree.rglob("*") if path.is_file()}
@@ -92,17 +92,20 @@ def check_record(tree: Path, stages: dict[str, dict]) -> None:
             elif file.is_dir() and not any(overlap(path, one) for one in (*made, *imported)):
                 there = folder_md5(tree, path)
             if there != dep.get("md5"):
-                raise Refused(behind(name, f"another {path}"))
+                raise Refused(behind(name, path))
         for file, values in stage.get("params", {}).items():
             if file.endswith((".yaml", ".yml")) and (tree / file).is_file():
                 content = parsed((tree / file).read_bytes())
                 for key, value in values.items():
                     if looked_up(content, key) != value:
-                        raise Refused(behind(name, f"another {key} in {file}"))
+                        raise Refused(behind(name, f"{key} in {file}"))
 
 
-def behind(stage: str, with_what: str) -> str:
-    return f"{BEHIND}: stage {stage} was made with {with_what}; run `make` and commit dvc.lock"
+def behind(stage: str, what: str) -> str:
+    """The sentence on a stage that last ran with another file, parameter or the like."""
+    return (
+        f"{BEHIND}: {what} has changed since stage {stage} last ran; run `make` and commit dvc.lock"
+    )
 
 
 def check_rebuilt(stages: dict[str, dict], made: Made) -> None:
@@ -121,14 +124,14 @@ def check_rebuilt(stages: dict[str, dict], made: Made) -> None:
             continue
         for key in ("cmd", "params"):
             if stage.get(key) != ran.get(key):
-                word = "command" if key == "cmd" else "parameters"
-                raise Refused(behind(name, f"another {word}"))
+                word = "the command" if key == "cmd" else "the set of parameters"
+                raise Refused(behind(name, word))
         was, now = inputs(stage, fresh), inputs(ran, fresh)
         for path in sorted({*was, *now}):
             if was.get(path) != now.get(path):
-                raise Refused(behind(name, f"another {path}"))
+                raise Refused(behind(name, path))
         if outputs(stage).keys() != outputs(ran).keys():
-            raise Refused(behind(name, "other outputs"))
+            raise Refused(behind(name, "the list of outputs"))
 
 
 def inputs(stage: dict, fresh: set[str]) -> dict[str, object]:

@@ -49,7 +49,7 @@ def pinned(tree: Path) -> bool:
     return all((tree / name).exists() for name in (LOCKS[0], ".python-version"))
 
 
-def kept_environment(root: Path, tree: Path, heard: Callable[[str], None]) -> Path:
+def kept_environment(root: Path, tree: Path, on_progress: Callable[[str], None]) -> Path:
     """The environment of the locks in `tree`, made when there is none yet; returns its folder.
 
     Where the commit has no locks, it is the environment of this command. Raises Refused, with what
@@ -63,7 +63,7 @@ def kept_environment(root: Path, tree: Path, heard: Callable[[str], None]) -> Pa
     folder = root / ROOM / "environments" / key
     with locked(folder.with_suffix(".lock")):
         if not usable(folder, tree):
-            heard(f"making the environment {key} of its requirements.lock, once")
+            on_progress(f"making the environment {key} of its requirements.lock, once")
             make_environment(root, tree, folder)
     return folder
 

@@ -39,12 +39,12 @@ _held = []
 class Store:
     """The cache and the remotes of the project at `root`, as they are configured now.
 
-    `heard` gets what is fetched from a remote, which may take long. `get` says what to do about an
-    object that is nowhere.
+    `on_progress` gets what is fetched from a remote, which may take long. `get` says what to do
+    about an object that is nowhere.
     """
 
-    def __init__(self, root: Path, heard: Callable[[str], None] = len, get: str = PULL):
-        self._heard = heard
+    def __init__(self, root: Path, on_progress: Callable[[str], None] = len, get: str = PULL):
+        self._on_progress = on_progress
         # Imported when first needed, for it takes a third of a second.
         from dvc.exceptions import DvcException
         from dvc.repo import Repo
@@ -144,7 +144,7 @@ class Store:
         told = f"{state} in the cache"
         if state != "intact":
             odb = self.remote(remote)
-            self._heard(f"getting {md5} from the remote")
+            self._on_progress(f"getting {md5} from the remote")
             state = self.copied(odb, md5, path) if odb else "missing"
             told += f" and {state} on the remote" if odb else " and there is no remote"
             if state == "intact":

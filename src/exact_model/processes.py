@@ -73,8 +73,8 @@ def clear(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def call(command: list, cwd: Path, environ: dict, heard: Callable[[str], None]) -> int:
-    """Run `command` in a process group of its own, each line that it prints given to `heard`."""
+def call(command: list, cwd: Path, environ: dict, on_line: Callable[[str], None]) -> int:
+    """Run `command` in a process group of its own, each line that it prints given to `on_line`."""
     if cancelled.is_set():
         raise Refused("stopped")
     child = subprocess.Popen(
@@ -90,7 +90,9 @@ def call(command: list, cwd: Path, environ: dict, heard: Callable[[str], None]) 
     )
     children.add(child)
     # Not read here, for what the command leaves behind may hold its output open for ever.
-    reader = threading.Thread(target=lambda: [heard(line.rstrip("\n")) for line in child.stdout])
+    reader = threading.Thread(
+        target=lambda: [on_line(line.rstrip("\n")) for line in child.stdout]
+    )
     reader.start()
     try:
         return child.wait()

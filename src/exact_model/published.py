@@ -188,7 +188,9 @@ def cloned(repo: str) -> Iterator[Published]:
         clear(place)
 
 
-def report_on(published: Published, path, url, task, _, name: str, commit: str, heard) -> Report:
+def report_on(
+    published: Published, path, url, task, _, name: str, commit: str, on_progress
+) -> Report:
     """What `task` reports on the commit of a clone, with what was done to get its data.
 
     `path` and `url` are those of `--path` and `--remote`.
@@ -198,7 +200,7 @@ def report_on(published: Published, path, url, task, _, name: str, commit: str, 
         project = published.project(commit, path)
         store, notes = published.store(project, commit, url)
     if not report.problem:
-        report = task(store, project, name, commit, heard)
+        report = task(store, project, name, commit, on_progress)
         report.notes[:0] = notes
         # It is removed with the clone.
         report.kept = None

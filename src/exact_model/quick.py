@@ -13,7 +13,7 @@ from exact_model.reports import Line, Report
 
 
 def check(
-    store: Store, root: Path, name: str, commit: str, heard, wanted: str | None = None
+    store: Store, root: Path, name: str, commit: str, on_progress, wanted: str | None = None
 ) -> Report:
     """Read each object that `commit` names from the cache and the remote; a line for each."""
     report = Report(name, commit)
@@ -21,7 +21,7 @@ def check(
         tree, stages = describes.checked(root, commit, place / "tree", report)
         own.check(report.own_tool, wanted)
         records = list(named(tree, stages, store))
-        heard(f"reading {len(records)} objects")
+        on_progress(f"reading {len(records)} objects")
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             report.lines = list(pool.map(lambda record: line_of(tree, store, *record), records))
         report.notes += list(advice(store, records, report.lines))
@@ -68,7 +68,8 @@ def line_of(tree: Path, store: Store, stage: str, path: str, md5: str, remote: s
     if "damaged" in states.values():
         verdict = reports.DIFFERS
     else:
-        verdict = reports.IDENTICAL if needed == "intact" else reports.COULD_NOT_RUN
+        known = {"intact": reports.IDENTICAL, "missing": reports.MISSING}
+        verdict = known.get(needed, reports.COULD_NOT_RUN)
     stored = ", ".join(f"{name}: {state}" for name, state in states.items())
     return Line(stage, path, verdict, md5, None, stored=stored)
 

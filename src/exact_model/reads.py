@@ -19,7 +19,7 @@ MACHINERY = re.compile(
 def undeclared(
     tree: Path, stages: dict[str, dict], names: set[str], log: Path
 ) -> Iterator[tuple[str, str]]:
-    """Stage and path of each file that a stage has read and its deps do not name.
+    """Stage and path of each file that a stage has read and is not in its deps.
 
     `names` are the files of the commit. Of what lies outside of the tree, all counts that is there,
     be it by way of a link.
@@ -52,7 +52,7 @@ def unnamed(read: list[tuple[str, str]]) -> Iterator[str]:
     for stage in dict.fromkeys(stage for stage, _ in read):
         paths = [path for name, path in read if name == stage]
         more = f" and {len(paths) - MOST_TOLD} more" if len(paths) > MOST_TOLD else ""
-        yield f"{stage} reads {', '.join(paths[:MOST_TOLD])}{more}, which its deps do not name"
+        yield f"{stage} reads {', '.join(paths[:MOST_TOLD])}{more}, which is not in its deps"
 
 
 def outside(read: list[tuple[str, str]]) -> str | None:

@@ -48,7 +48,7 @@ def prepare(tree: Path, stages: dict[str, dict], store: Store) -> set[str]:
                 remove(place)
                 store.fetch(out["md5"], place, out.get("remote"))
             except Refused as refusal:
-                raise Refused(f"{path} cannot be had: {refusal}") from refusal
+                raise Refused(f"cannot get {path}: {refusal}") from refusal
             there = tree / path
             names |= {file.relative_to(tree).as_posix() for file in (there, *there.rglob("*"))}
             # DVC would import it anew when it is told to run everything.
@@ -114,14 +114,15 @@ class Made:
 def reproduce(
     tree: Path,
     environment: Path | Container,
-    heard: Callable[[str], None],
+    on_progress: Callable[[str], None],
     targets: tuple[str, ...] = (),
     before: tuple[str, ...] = (),
     **environ: str,
 ) -> Made:
     """Run all stages of `tree`, or only `targets`, forced; nothing that was made before is used.
 
-    `heard` gets the name of each stage that begins. `before` are words in front of the command.
+    `on_progress` gets the name of each stage that begins. `before` are words in front of the
+    command.
     """
     made = Made({})
     begun = [("", time.monotonic())]
@@ -130,7 +131,7 @@ def reproduce(
         made.output.append(text)
         if found := RUNNING.search(text):
             begun.append((found[1], time.monotonic()))
-            heard(found[1])
+            on_progress(found[1])
 
     options = ["--force", "--no-run-cache", "--no-commit"]
     if targets:

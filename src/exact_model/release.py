@@ -58,7 +58,7 @@ def model_path(root: Path, commit: str, model: str) -> str:
     """The path of the file of `model`; Refused where dvc.lock names no such output."""
     path = artifacts(root, commit)[model.rpartition("=")[2]]["path"]
     if not Records.of(root, commit).md5(path):
-        raise Refused(f"dvc.yaml says that {model} is {path}, and no stage makes that; mend it")
+        raise Refused(f"dvc.yaml says that {model} is {path}, and no stage makes that; fix it")
     return path
 
 
@@ -70,7 +70,7 @@ def parsed_version(text: str) -> tuple[str | None, str]:
         raise Refused("no version is given; use `make release VERSION=v1.2.0`, or any like it")
     found = VERSION.fullmatch(text)
     if not found or not Version.is_valid(found["version"]):
-        raise Refused(f"{text} is no version; write one like v1.2.0 (semver.org)")
+        raise Refused(f"{text} is not a version; use one like v1.2.0 (semver.org)")
     return found["model"], found["version"]
 
 
@@ -213,9 +213,9 @@ def check_tool(root: Path, commit: str) -> None:
         raise Refused(f"{told}; run `make env`, or commit the lock of this one, then release")
 
 
-def check_rebuilt(root: Path, store: Store, name: str, commit: str, heard: Callable) -> str:
+def check_rebuilt(root: Path, store: Store, name: str, commit: str, on_progress: Callable) -> str:
     """A line on the verdict, which is `identical`; Refused with what differs otherwise."""
-    found = verifying.verify(store, root, name, commit, heard)
+    found = verifying.verify(store, root, name, commit, on_progress)
     if found.verdict != IDENTICAL:
         told = "; ".join(remarks(found)) or found.verdict
         raise Refused(f"the rebuild is not identical: {told}; see `make verify`")
@@ -230,9 +230,9 @@ def check_remote(store: Store) -> None:
         raise Refused("the DVC remote's folder is not there; mount it, or run `make push`")
 
 
-def check_stored(root: Path, store: Store, name: str, commit: str, heard: Callable) -> None:
+def check_stored(root: Path, store: Store, name: str, commit: str, on_progress: Callable) -> None:
     """Refused, with the files, unless the remote has every object of the commit, intact."""
-    found = quick.check(store, root, name, commit, heard)
+    found = quick.check(store, root, name, commit, on_progress)
     if found.problem:
         raise Refused(found.problem)
     private = Records.of(root, commit).private
@@ -244,14 +244,14 @@ def check_stored(root: Path, store: Store, name: str, commit: str, heard: Callab
             raise Refused(f"{line.path} ({line.recorded}) is not on the remote; run `make push`")
         if "remote: " in line.stored and "remote: intact" not in line.stored:
             state = line.stored.partition("remote: ")[2]
-            mend = "; ".join(note for note in found.notes if note.startswith(f"{line.path}:"))
-            raise Refused(f"{line.path} is {state} on the remote; {mend or 'mend that first'}")
+            fix = "; ".join(note for note in found.notes if note.startswith(f"{line.path}:"))
+            raise Refused(f"{line.path} is {state} on the remote; {fix or 'fix that first'}")
 
 
-def check_recovered(root: Path, store: Store, commit: str, heard: Callable) -> None:
+def check_recovered(root: Path, store: Store, commit: str, on_progress: Callable) -> None:
     """Refused unless a new clone, with a cache of its own, pulls each recorded byte."""
     with workplace(root) as place:
-        heard("recovering it in a new clone")
+        on_progress("recovering it in a new clone")
         # What opens the remotes will lie in it.
         place.chmod(0o700)
         project = checkout.clone(root, commit, place / "clone")
@@ -316,8 +316,8 @@ def assign(root: Path, model: str, version: str, stage: str) -> str | None:
 # -- the command
 
 
-def steps(root: Path, arguments: argparse.Namespace, heard: Callable) -> Iterator[str]:
-    """Do it all, and tell each thing that is done; `heard` gets what is being done."""
+def steps(root: Path, arguments: argparse.Namespace, on_progress: Callable) -> Iterator[str]:
+    """Do it all, and tell each thing that is done; `on_progress` gets what is being done."""
     wanted, version = parsed_version(arguments.version)
     if arguments.stage and not STAGE.fullmatch(arguments.stage):
         raise Refused(f"{arguments.stage} is no name of a stage; use letters, digits, - and _")
@@ -346,7 +346,7 @@ def steps(root: Path, arguments: argparse.Namespace, heard: Callable) -> Iterato
     # A tag that was made by hand says nothing of a rebuild.
     there = git.releases_with_texts(root).get(tag)
     rebuilt = there and not verdicts.doubts(root, [there]) and REBUILT in there.text
-    yield from checked(root, store, tag, commit, not rebuilt, heard)
+    yield from checked(root, store, tag, commit, not rebuilt, on_progress)
     if arguments.dry_run:
         yield f"{tag} could be released"
         return
@@ -365,12 +365,12 @@ def steps(root: Path, arguments: argparse.Namespace, heard: Callable) -> Iterato
 
 
 def checked(
-    root: Path, store: Store, tag: str, commit: str, rebuilt: bool, heard: Callable
+    root: Path, store: Store, tag: str, commit: str, rebuilt: bool, on_progress: Callable
 ) -> Iterator[str]:
     """Run each check of `commit`, and tell what was found."""
-    check_stored(root, store, tag, commit, heard)
+    check_stored(root, store, tag, commit, on_progress)
     yield "every object is on the remote, and its hash is right"
     if rebuilt:
-        yield check_rebuilt(root, store, tag, commit, heard)
-    check_recovered(root, store, commit, heard)
+        yield check_rebuilt(root, store, tag, commit, on_progress)
+    check_recovered(root, store, commit, on_progress)
     yield "a new clone recovers it, byte for byte"

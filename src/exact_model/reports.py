@@ -10,9 +10,9 @@ from exact_model.errors import Refused
 from exact_model.tool import Tool, running
 
 IDENTICAL, SAME_MODEL = "identical", "same model"
-DIFFERS, COULD_NOT_RUN = "differs", "could not run"
+DIFFERS, COULD_NOT_RUN, MISSING = "differs", "could not run", "missing"
 # From the best to the worst, for the verdict on several of them.
-VERDICTS = (IDENTICAL, SAME_MODEL, COULD_NOT_RUN, DIFFERS)
+VERDICTS = (IDENTICAL, SAME_MODEL, MISSING, COULD_NOT_RUN, DIFFERS)
 
 
 @dataclass

@@ -210,7 +210,7 @@ def told(match: dict) -> str:
     (place, other), *rest = match["parts"]
     places = ", ".join([place, *(one for one, _ in rest)])
     if place == other == WHOLE:
-        text = "its fitted arrays are those of this model, which somebody saved anew"
+        text = "its fitted arrays equal this model's: it was re-saved"
     elif other == WHOLE:
         text = f"a part of it is the recorded model ({places} of the file)"
     elif place == WHOLE:

@@ -1,4 +1,4 @@
-"""Note which files a stage reads, so that `exact verify` can tell those that its deps do not name.
+"""Note which files a stage reads, so that `exact verify` can tell those that are not in its deps.
 
 Not imported: a line in the environment that `exact verify` makes runs this file when Python starts.
 It sees what Python opens, not what a library opens by itself in C.

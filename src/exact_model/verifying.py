@@ -21,11 +21,11 @@ def verify(
     root: Path,
     name: str,
     commit: str,
-    heard,
+    on_progress,
     options: argparse.Namespace | None = None,
     wanted: str | None = None,
 ) -> Report:
-    """Rebuild `commit` and compare; `heard` gets what is being done, for a progress line.
+    """Rebuild `commit` and compare; `on_progress` gets what is being done, for a progress line.
 
     With `options` it is rebuilt in a container of its own Dockerfile's. A commit that names another
     tool than the one with the sha256 `wanted` could not run.
@@ -33,7 +33,7 @@ def verify(
     report = Report(name, commit)
     with filled_in(report), workplace(root) as place, contextlib.ExitStack() as stack:
         client = stack.enter_context(engine()) if options else None
-        verify_in(place, root, report, store, heard, client, options, wanted)
+        verify_in(place, root, report, store, on_progress, client, options, wanted)
     if not cancelled.is_set():
         verdicts.keep(root, commit, report.verdict)
     return report
@@ -44,33 +44,33 @@ def verify_in(
     root: Path,
     report: Report,
     store: Store,
-    heard,
+    on_progress,
     client,
     options,
     wanted: str | None = None,
 ) -> None:
     """Do the work of `verify` in the folder `place`; the report is filled in on the way."""
-    heard("getting its files and inputs")
+    on_progress("getting its files and inputs")
     tree, stages, names = describes.ready(root, report.commit, place, store, report)
     own.check(report.own_tool, wanted)
     if client:
-        heard("building its image")
+        on_progress("building its image")
         committed = git.person(root, report.commit)["committed"]
-        image = build(client, tree, committed, "build", options, {}, heard)
+        image = build(client, tree, committed, "build", options, {}, on_progress)
         environment = Container(client, image, place)
     else:
-        environment = kept_environment(root, tree, heard)
+        environment = kept_environment(root, tree, on_progress)
         report.notes += [] if pinned(tree) else [NOT_PINNED]
     # Where a container, too, can read it.
     tracer, log = place / "trace.py", place / "trace"
     shutil.copyfile(TRACE, tracer)
     traced = {"EXACT_TRACE": str(tracer), "EXACT_TRACE_LOG": str(log)}
-    made = rebuild.reproduce(tree, environment, heard, **traced)
+    made = rebuild.reproduce(tree, environment, on_progress, **traced)
     describes.check_rebuilt(stages, made)
     report.lines = judge.compare(stages, made)
     report.problem = judge.failure(stages, made)
     read = list(dict.fromkeys(reads.undeclared(tree, stages, names, log)))
     report.notes += reads.unnamed(read)
     report.problem = report.problem or reads.outside(read)
-    heard("comparing")
+    on_progress("comparing")
     explain(Case(root, report.commit, tree, environment, store, stages, made, report, read))

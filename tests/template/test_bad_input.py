@@ -276,7 +276,7 @@ def test_full_disk_leaves_both_files_as_they_were(blocks, stage):
     ]
     stage.give(lines(rows))
     told = refusal(stage.run(before=f"ulimit -f {blocks}"))
-    assert re.match(r"data/prepared/(train|test)\.jsonl: File too large; mend that", told)
+    assert re.match(r"data/prepared/(train|test)\.jsonl: File too large; fix that", told)
     assert stage.outputs() == before
 
 

@@ -58,7 +58,7 @@ def forget(project, *stages) -> None:
 
 @pytest.fixture(scope="module")
 def work(built, tmp_path_factory):
-    """A project that this module's tests may break: `fresh` mends it before each."""
+    """A project that this module's tests may break: `fresh` repairs it before each."""
     project = built.copy(tmp_path_factory.mktemp("faults") / "altruism")
     project.whole = snapshot(project)
     return project

@@ -126,10 +126,10 @@ def test_versions_that_are_welcome(version, ready):
 
 VERSIONS = {
     "": "no version is given; use `make release VERSION=v1.2.0`",
-    "1.2": "is no version",
-    "v01.2.3": "is no version",
-    "v1.2.3 ": "is no version",
-    "latest": "is no version",
+    "1.2": "is not a version",
+    "v01.2.3": "is not a version",
+    "v1.2.3 ": "is not a version",
+    "latest": "is not a version",
     "pizza@v1.2.3": "must name one artifact of type model, and names altruism",
     "v1.0.0": "is there already",
     "v0.9.9": "not newer than the newest release",
@@ -232,7 +232,7 @@ def test_an_object_that_is_damaged_on_the_remote(damage, ready):
     there.write_bytes(content[:100] if damage == "truncated" else b"x" * len(content))
     told = refused(ready, "v1.0.0")
     assert f"{MODEL} is damaged on the remote" in told
-    # What it says mends it.
+    # What it says helps.
     (path,) = re.findall(r"remove (/.*) and run `make push`", told)
     Path(path).unlink()
     ready.run("make", "push")

@@ -1,4 +1,4 @@
-"""A recorded model is found in a file that somebody saved anew, however that was done.
+"""A recorded model is found in a file that was re-saved, however that was done.
 
 The template's own environment has no scikit-learn, so this file runs in that of a project too:
 there it asks `exact which` about each case in one process, and here each case is a test.
@@ -17,7 +17,7 @@ import pytest
 
 pytestmark = pytest.mark.slow
 MODEL, TRANSFORMER = "models/model.joblib", "data/features/transformer.joblib"
-SAVED_ANEW = "its fitted arrays are those of this model, which somebody saved anew"
+RE_SAVED = "its fitted arrays equal this model's: it was re-saved"
 
 
 # -- how a file may be written
@@ -222,10 +222,10 @@ def told(built, tmp_path_factory):
 @pytest.mark.parametrize("name", SAME)
 def test_the_same_model_is_found(name, told):
     text, as_json, status = told[name]
-    assert status == 1 and SAVED_ANEW in text, text
+    assert status == 1 and RE_SAVED in text, text
     (known,) = json.loads(as_json)["same_model"]
     assert known["made"][0]["as"][0]["path"] == MODEL
-    remark = f"{SAVED_ANEW}; scikit-learn 1.99.0 saved this file, and "
+    remark = f"{RE_SAVED}; scikit-learn 1.99.0 saved this file, and "
     assert (remark in text) == (name == "another scikit-learn")
 
 

@@ -75,7 +75,7 @@ run = load_run()
 
 @pytest.fixture(scope="module")
 def other(built, tmp_path_factory):
-    """A copy with its own environment for this module's tests; `spare` mends it after each."""
+    """A copy with its own environment for this module's tests; `spare` repairs it after each."""
     return built.copy(tmp_path_factory.mktemp("run") / "altruism")
 
 

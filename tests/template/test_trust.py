@@ -22,7 +22,7 @@ from forgeries import FALSE, FORGED, HONEST, MODEL, falsify, relock, small
 from projects import OBSCURE, Project
 
 pytestmark = pytest.mark.slow
-STATUS = {"identical": 0, "same model": 1, "differs": 1, "could not run": 2}
+STATUS = {"identical": 0, "same model": 1, "differs": 1, "could not run": 2, "missing": 2}
 # What tells which of them does not get as far as a rebuild, and why.
 SENTENCES = {
     "the wheel alone": "vendor/exact_model-.* is sha256:.*, and requirements-dev.lock names sha",

@@ -339,7 +339,7 @@ def test_a_hash_that_was_edited(small):
 def test_a_hash_that_was_edited_in_one_of_its_places(small):
     edit_lock(small, MODEL, everywhere=False)
     report = verify(small, status=2)
-    behind = "dvc.lock does not describe this commit: stage score was made with another "
+    behind = "dvc.lock does not describe this commit: "
     assert report["problem"].startswith(behind + MODEL)
 
 
@@ -354,7 +354,7 @@ def test_a_raw_input_that_changed_after_the_run(one):
     one.run("dvc", "add", RAW)
     one.commit("Other data")
     report = verify(one, status=2)
-    assert f"stage count was made with another {RAW}" in report["problem"]
+    assert f"{RAW} has changed since stage count last ran" in report["problem"]
 
 
 def test_a_raw_input_that_changed_and_was_recorded_without_a_run(one):
@@ -381,7 +381,7 @@ def test_a_raw_input_whose_stored_bytes_changed(one):
         object_.write_bytes(content)
         object_.chmod(0o444)
     assert report["problem"].startswith(
-        f"{RAW} cannot be had: its object {md5} is damaged in the cache"
+        f"cannot get {RAW}: its object {md5} is damaged in the cache"
     )
 
 
@@ -389,7 +389,7 @@ def test_an_input_that_cannot_be_written_is_not_said_to_be_unreadable(one):
     """As on a full disk: another pull would not help."""
     before = ("bash", "-c", 'ulimit -f 1000; exec "$@"', "bash")
     problem = verify(one, status=2, before=before)["problem"]
-    assert problem.startswith(f"{RAW} cannot be had: ")
+    assert problem.startswith(f"cannot get {RAW}: ")
     assert "cannot be written: File too large; fix that" in problem
     assert "make pull" not in problem and "unreadable" not in problem
 
@@ -427,7 +427,7 @@ def test_a_record_made_with_another_version_of_a_package(one):
 def test_an_import_that_is_missing_from_the_deps(one):
     one.write("src/altruism/helper.py", "ANSWER = 41\n")
     mutate(one, "count", "from altruism.helper import ANSWER; found['answer'] = ANSWER")
-    unnoticed = "count reads src/altruism/helper.py, which its deps do not name"
+    unnoticed = "count reads src/altruism/helper.py, which is not in its deps"
     assert verify(one, status=0)["notes"] == [unnoticed]
     one.write("src/altruism/helper.py", "ANSWER = 42\n")
     assert "up to date" in one.run("dvc", "repro").stdout
@@ -440,7 +440,7 @@ def test_an_import_that_is_missing_from_the_deps(one):
 def test_a_file_that_is_read_and_missing_from_the_deps(one):
     one.write("data/more.txt", "more")
     mutate(one, "count", "found['more'] = open('data/more.txt').read()")
-    assert told(verify(one, status=0)) == "count reads data/more.txt, which its deps do not name"
+    assert told(verify(one, status=0)) == "count reads data/more.txt, which is not in its deps"
 
 
 @pytest.mark.parametrize("way", ["by its path", "by a link", "by a folder that is a link"])

@@ -173,7 +173,7 @@ def on_metrics(found: dict) -> Iterator[str]:
 
 def on_flips(found: dict) -> Iterator[str]:
     both = f"{found['compared']} held-out rows that both have"
-    yield f"{found['flipped']} of the {both} are answered otherwise"
+    yield f"predictions differ on {found['flipped']} of the {both}"
     if found["only_before"] or found["only_after"]:
         yield (
             f"the held-out set is another: {found['only_before']} rows are only in the first "
@@ -278,21 +278,21 @@ def far_back(releases: list[dict], count: int) -> str:
         if (one["verified"] or {}).get("verdict") != reports.IDENTICAL:
             break
         good.append(one["version"])
-    mend = "`make verify REV=--tags` verifies all"
+    every = "`make verify REV=--tags` verifies all"
     if not good:
-        return f"the newest release is not verified here; {mend}"
+        return f"the newest release is not verified here; {every}"
     if len(good) == count:
         return f"all {len(good)} are verified, back to {good[-1]}"
-    return f"verified back to {good[-1]}, {len(good)} of {count:,}; {mend}"
+    return f"verified back to {good[-1]}, {len(good)} of {count:,}; {every}"
 
 
 # -- the command
 
 
-def compared(root: Path, a: str, b: str, heard: Callable[[str], None] = len) -> dict:
+def compared(root: Path, a: str, b: str, on_progress: Callable[[str], None] = len) -> dict:
     """All that changed between two commits, versions or model files."""
     with workplace(root) as place:
-        return changes.changes(*sides(root, [a, b], place, Store(root, heard)))
+        return changes.changes(*sides(root, [a, b], place, Store(root, on_progress)))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -109,7 +109,7 @@ def labels(root: Path, commit: str, model: str, version: str, path: str) -> dict
 
 
 def make(
-    root: Path, commit: str, options: argparse.Namespace, client, heard: Callable[[str], None]
+    root: Path, commit: str, options: argparse.Namespace, client, on_progress: Callable[[str], None]
 ) -> tuple[str, str]:
     """Build and tag the image of a commit; its name with tag, and its id."""
     model = model_name(root, commit, None)
@@ -122,20 +122,20 @@ def make(
         md5 = Records.of(root, commit).md5(path)
         Store(root).fetch(md5, inside(tree, path))
         said = labels(root, commit, model, version, path)
-        made = build(client, tree, said[f"{OCI}.created"], "runtime", options, said, heard)
+        made = build(client, tree, said[f"{OCI}.created"], "runtime", options, said, on_progress)
     client.api.tag(made, *name.split(":"))
     return name, made
 
 
 def make_tools(
-    root: Path, options: argparse.Namespace, client, heard: Callable[[str], None]
+    root: Path, options: argparse.Namespace, client, on_progress: Callable[[str], None]
 ) -> tuple[str, str]:
     """Build and tag the image `--target` of the working tree; its name with tag, and its id."""
     commit = git.resolved(root, "HEAD")
     model = model_name(root, commit, None)
     name = named(model, options.target)
     committed = git.person(root, commit)["committed"]
-    made = build(client, root, committed, options.target, options, {}, heard)
+    made = build(client, root, committed, options.target, options, {}, on_progress)
     client.api.tag(made, *name.split(":"))
     return name, made
 
@@ -216,7 +216,7 @@ def identified(root: Path, reference: str) -> tuple[str, str]:
             raise Refused(f"{told}; `docker pull {reference}` gets one from a registry") from None
         path, md5 = checked(root, reference, image.labels)
         if held(client, image, path) != md5:
-            raise Refused(f"{reference} holds another {path} than its labels say; trust it not")
+            raise Refused(f"{reference} holds another {path} than its labels say; do not trust it")
         return image.labels[f"{OCI}.revision"], md5
 
 
@@ -232,14 +232,14 @@ def checked(root: Path, reference: str, said: dict[str, str]) -> tuple[str, str]
     packages = Records.of(root, commit).lock.encode()
     for name, content in (("dvc.lock", lock), ("requirements.lock", packages)):
         if hashlib.md5(content, usedforsecurity=False).hexdigest() != said.get(f"{OWN}.{name}"):
-            raise Refused(f"{told}, whose {name} is another; trust it not")
+            raise Refused(f"{told}, whose {name} is another; do not trust it")
     model = said.get(f"{OCI}.title", "")
     if version not in [*released(root, commit, model), commit[:SHORT]]:
         told += f" and is {printable(model)}:{printable(version)}"
         raise Refused(f"{told}, and git has no such tag there; `git fetch --tags` may help")
     paths = [path for path, md5 in dvcfiles.locked(lock) if md5 == said[f"{OWN}.model"]]
     if not paths:
-        raise Refused(f"{told}, which names no model with the md5 that it has; trust it not")
+        raise Refused(f"{told}, which names no model with the md5 that it has; do not trust it")
     return paths[0], said[f"{OWN}.model"]
 
 
@@ -305,14 +305,14 @@ def with_engine(root: Path, commit: str, arguments: argparse.Namespace) -> int:
     with engine() as client:
         with Progress() as progress:
 
-            def heard(line: str) -> None:
+            def on_progress(line: str) -> None:
                 progress.step(line) if STEP.match(line) else progress.detail(line)
 
             if arguments.target:
-                name, made = make_tools(root, arguments, client, heard)
+                name, made = make_tools(root, arguments, client, on_progress)
                 progress.say(f"{name} ({made})")
             else:
-                name, made = make(root, commit, arguments, client, heard)
+                name, made = make(root, commit, arguments, client, on_progress)
                 progress.say(f"{name} is the image of commit {commit[:SHORT]} ({made})")
         if arguments.target:
             return run(root, arguments, made, client) if arguments.run else 0

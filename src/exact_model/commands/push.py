@@ -68,13 +68,13 @@ def absent(root: Path, store: Store, commits: Iterable[str]) -> list[Named]:
     return found
 
 
-def check_cache(root: Path, store: Store, heard: Callable[[str], None] = len) -> None:
+def check_cache(root: Path, store: Store, on_progress: Callable[[str], None] = len) -> None:
     """Repair what is damaged in the cache from the working tree: DVC would push it as it is.
 
     Refused where the working tree does not have the right bytes either.
     """
     for one in wanted(store):
-        heard(f"hashing {one.path.relative_to(root)}")
+        on_progress(f"hashing {one.path.relative_to(root)}")
         if store.state(store.cache, one.md5, len) != "damaged":
             continue
         if not one.path.is_file() or md5_of(one.path) != one.md5:

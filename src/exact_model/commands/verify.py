@@ -17,10 +17,10 @@ from exact_model.objects import Store
 from exact_model.packages import project_root
 from exact_model.processes import cancel
 from exact_model.progress import Progress
-from exact_model.reports import COULD_NOT_RUN, DIFFERS, IDENTICAL, SAME_MODEL, Report
+from exact_model.reports import COULD_NOT_RUN, DIFFERS, IDENTICAL, MISSING, SAME_MODEL, Report
 
 WHEN_STOPPED = "stopped; what was rebuilt is removed"
-STATUS = {IDENTICAL: 0, SAME_MODEL: 1, DIFFERS: 1, COULD_NOT_RUN: 2}
+STATUS = {IDENTICAL: 0, SAME_MODEL: 1, DIFFERS: 1, COULD_NOT_RUN: 2, MISSING: 2}
 
 
 def wanted(root: Path, arguments: argparse.Namespace) -> list[tuple[str, str]]:
@@ -37,9 +37,9 @@ def wanted(root: Path, arguments: argparse.Namespace) -> list[tuple[str, str]]:
     return list(first.values())
 
 
-def judged(task, releases, asked, root: Path, name: str, commit: str, heard) -> Report:
+def judged(task, releases, asked, root: Path, name: str, commit: str, on_progress) -> Report:
     """The report of `task` on a commit, and on its releases, some of which were `asked` for."""
-    report = task(root, name, commit, heard)
+    report = task(root, name, commit, on_progress)
     with contextlib.suppress(Refused):
         verdicts.look_at_releases(root, report, releases, asked)
     return report

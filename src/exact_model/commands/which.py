@@ -254,7 +254,7 @@ def text_of(root: Path, known: dict) -> str:
 
 
 def nearest(
-    root: Path, path: Path, fetch: bool, heard: Callable[[str], None]
+    root: Path, path: Path, fetch: bool, on_progress: Callable[[str], None]
 ) -> tuple[list[dict], str]:
     """The commits whose model `path` holds, or is a part of, and what was looked at.
 
@@ -267,7 +267,7 @@ def nearest(
         return [], f"it {told}, so it was not compared with the recorded models"
     blobs = history.records(root)
     found = models(root, blobs)
-    heard(f"comparing it with the {len(found)} recorded models")
+    on_progress(f"comparing it with the {len(found)} recorded models")
     store, absent, matches = Store(root), 0, resaved.Matches(given)
     with tempfile.TemporaryDirectory(prefix="exact-") as folder:
         for md5 in found:
@@ -322,7 +322,11 @@ def unknown(start: str, is_file: bool, same: list[dict], looked: str, root: Path
 
 
 def known(
-    root: Path, source: str, fetch: bool, stories: int | None, heard: Callable[[str], None] = len
+    root: Path,
+    source: str,
+    fetch: bool,
+    stories: int | None,
+    on_progress: Callable[[str], None] = len,
 ) -> tuple[dict, Iterator[str]]:
     """All that is known of a file, md5 or image, and the lines that say so.
 
@@ -342,7 +346,7 @@ def known(
         same, looked = [], "an image is NAME:TAG or sha256:ID"
         looked = f"a file finds a model with its fitted arrays, too; {looked}"
         if path:
-            same, looked = nearest(root, path, fetch, heard)
+            same, looked = nearest(root, path, fetch, on_progress)
         lines = unknown(start, bool(path), same, looked, root)
         return {"md5": start, "made": [], "same_model": same}, lines
     finally:

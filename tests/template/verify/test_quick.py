@@ -62,7 +62,7 @@ FOUND = {
     ("cache", "removed"): (0, "identical", "cache: missing, remote: intact"),
     ("remote", "flipped"): (1, "differs", "cache: intact, remote: damaged"),
     ("remote", "truncated"): (1, "differs", "cache: intact, remote: damaged"),
-    ("remote", "removed"): (2, "could not run", "cache: intact, remote: missing"),
+    ("remote", "removed"): (2, "missing", "cache: intact, remote: missing"),
 }
 
 
@@ -107,7 +107,7 @@ def test_quick_without_a_remote(small, quick):
     with damaged(file, "flipped"):
         assert quick() == (1, [{**whole, COUNT: ("differs", "cache: damaged")}])
     with damaged(file, "removed"):
-        assert quick() == (2, [{**whole, COUNT: ("could not run", "cache: missing")}])
+        assert quick() == (2, [{**whole, COUNT: ("missing", "cache: missing")}])
 
 
 def test_quick_with_a_remote_that_is_not_there(small, quick):
@@ -118,5 +118,5 @@ def test_quick_with_a_remote_that_is_not_there(small, quick):
         assert not store.exists()
     finally:
         away.rename(store)
-    nowhere = ("could not run", "cache: intact, remote: missing")
+    nowhere = ("missing", "cache: intact, remote: missing")
     assert told == (2, [{**dict.fromkeys(WHOLE, nowhere), **GIT}])

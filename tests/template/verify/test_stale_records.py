@@ -34,15 +34,15 @@ STALE = {
     "merge markers": (merged_badly, "it is missing or broken"),
     "parameter": (
         change("params.yaml", "base: 10", "base: 11"),
-        "stage report was made with another small in params.yaml",
+        "small in params.yaml has changed since stage report last ran",
     ),
     "code": (
         append("src/pizza/count.py"),
-        "stage count was made with another src/pizza/count.py",
+        "src/pizza/count.py has changed since stage count last ran",
     ),
     "packages": (
         append("requirements.lock"),
-        "stage count was made with another requirements.lock",
+        "requirements.lock has changed since stage count last ran",
     ),
     "stage": (
         lambda project: project.write("dvc.yaml", project.read("dvc.yaml") + THIRD),
@@ -50,7 +50,7 @@ STALE = {
     ),
     "command": (
         change("dvc.yaml", "python -m pizza.report", "python -B -m pizza.report"),
-        "stage report was made with another command",
+        "the command has changed since stage report last ran",
     ),
     "dependency": (
         change(
@@ -58,10 +58,10 @@ STALE = {
             "      - src/pizza/count.py",
             "      - src/pizza/count.py\n      - README.md",
         ),
-        "stage count was made with another README.md",
+        "README.md has changed since stage count last ran",
     ),
-    "raw file": (other_hash(f"{RAW}.dvc"), f"stage count was made with another {RAW}"),
-    "raw folder": (other_hash(f"{MORE}.dvc"), f"stage count was made with another {MORE}"),
+    "raw file": (other_hash(f"{RAW}.dvc"), f"{RAW} has changed since stage count last ran"),
+    "raw folder": (other_hash(f"{MORE}.dvc"), f"{MORE} has changed since stage count last ran"),
 }
 
 

@@ -61,7 +61,7 @@ WRONG_ENVIRONMENT = 78
 
 
 class Refused(Exception):
-    """The command must not run; the message is one sentence that says what mends it."""
+    """The command must not run; the message is one sentence that says what to do."""
 
 
 class WrongEnvironment(Refused):

@@ -70,7 +70,7 @@ def read(path: Path) -> Iterator[tuple[str, Row]]:
     except IsADirectoryError:
         raise Refused(f"{path} is a folder; name one file") from None
     except OSError as error:
-        raise Refused(f"{path} cannot be read ({error.strerror}); mend that or its name") from None
+        raise Refused(f"{path} cannot be read ({error.strerror}); fix that or its name") from None
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         kind, fix = binary(content) or ("", "convert or rename it")

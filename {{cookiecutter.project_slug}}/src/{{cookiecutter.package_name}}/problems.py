@@ -81,7 +81,7 @@ def run(main: Callable[[], None], check: Callable[[], None] = lambda: None) -> N
         sys.exit(130)
     except OSError as error:
         reason = f"{error.filename}: " if error.filename else ""
-        reason += f"{error.strerror or error}; mend that and run it again"
+        reason += f"{error.strerror or error}; fix that and run it again"
     except RecursionError:
         reason = "a value is nested too deeply; flatten it"
     except MemoryError:
