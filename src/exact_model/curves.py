@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from exact_model.changes import Side
 from exact_model.dvcfiles import parsed
 from exact_model.errors import Refused
 from exact_model.git import content
+from exact_model.sides import Side
 
 # Of a picture: its size, and the margins at the left, top, right and bottom.
 WIDTH, HEIGHT = 420, 330

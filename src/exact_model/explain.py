@@ -6,7 +6,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from exact_model import differ, git
+from exact_model import differ, git, inert, values
 from exact_model.dvcfiles import outputs
 from exact_model.errors import Refused
 from exact_model.objects import Store, md5_of
@@ -117,8 +117,8 @@ def judge_models(case: Case, recorded: dict[str, Path | None]) -> None:
     for line in case.report.lines:
         there = recorded.get(line.path)
         # What is no model's file at all is none of the same model.
-        with contextlib.suppress(differ.Unreadable):
-            if is_file(there) and differ.same_fitted(there, case.tree / line.path):
+        with contextlib.suppress(inert.Unreadable):
+            if is_file(there) and values.same_fitted(there, case.tree / line.path):
                 found.append(line)
     paths = {line.path for line in found}
     users = tuple(

@@ -5,7 +5,9 @@ What is in it is chosen here, and how it looks is said in page.html, which escap
 
 from collections.abc import Iterable, Iterator
 
-from exact_model.changes import MISSING, answer, shown
+from exact_model.changes import shown
+from exact_model.flips import answer
+from exact_model.sides import MISSING
 from exact_model.text import SHORT
 
 # What is told of the commits themselves, before what became of it.

@@ -90,9 +90,7 @@ def call(command: list, cwd: Path, environ: dict, on_line: Callable[[str], None]
     )
     children.add(child)
     # Not read here, for what the command leaves behind may hold its output open for ever.
-    reader = threading.Thread(
-        target=lambda: [on_line(line.rstrip("\n")) for line in child.stdout]
-    )
+    reader = threading.Thread(target=lambda: [on_line(line.rstrip("\n")) for line in child.stdout])
     reader.start()
     try:
         return child.wait()

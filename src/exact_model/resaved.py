@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import numpy
 
-from exact_model.differ import WHOLES, Comparison
 from exact_model.inert import DICT, Inert, Unreadable, plain, read
 from exact_model.text import printable
+from exact_model.values import MOST_SHOWN, WHOLES, Comparison
 
 # The attribute in which scikit-learn's estimators store the version that saved them, and the one
 # in which SciPy's splines store a function whose name depends on SciPy's version.
@@ -21,7 +21,6 @@ VERSION, FUNCTION = "._sklearn_version", "._asarray"
 CONTAINERS = {str(DICT), "collections.OrderedDict", "collections.defaultdict"}
 # Steps of a place, and letters of each, that are printed.
 MOST_STEPS = 12
-MOST_SHOWN = 60
 WHOLE = "the whole"
 
 

@@ -182,7 +182,7 @@ def test_a_commit_and_itself_are_the_same(story):
 def test_more_than_two_labels_in_json(story, tmp_path):
     """Kinds of errors have no name where there are more than two labels."""
     code = """
-from exact_model.changes import kind_of
+from exact_model.flips import kind_of
 row = lambda label, predicted: {"label": label, "predicted": predicted}
 for pair in [("b", "c"), ("c", "b"), ("a", "c")]:
     print(kind_of(row("b", pair[0]), row("b", pair[1]), None))

@@ -153,15 +153,15 @@ def live(folder: Path) -> dict:
     """For each file: whether it is read, whether that ran it, and whether loading it does."""
     import joblib
 
-    from exact_model import differ, resaved
+    from exact_model import differ, inert, resaved, values
 
     found = {}
     for name, (_, make) in LIVE.items():
         canary = folder / "canary"
         content = make(canary)
         files = both(folder, content, content + b" ")
-        reads = outcome(lambda files=files: resaved.parts(differ.read(files[0]))) is None
-        outcome(lambda files=files: differ.same_fitted(*files))
+        reads = outcome(lambda files=files: resaved.parts(inert.read(files[0]))) is None
+        outcome(lambda files=files: values.same_fitted(*files))
         differ.describe(*files)
         ran = canary.exists()
         joblib.load(io.BytesIO(content))
@@ -172,11 +172,11 @@ def live(folder: Path) -> dict:
 
 def outcome(action) -> str | None:
     """Why it is refused, None if it is not; any other error ends the program."""
-    from exact_model import differ
+    from exact_model import inert
 
     try:
         action()
-    except differ.Unreadable as error:
+    except inert.Unreadable as error:
         return str(error)
     return None
 
@@ -290,7 +290,7 @@ def hard(folder: Path) -> dict:
     """For each file: why it is refused, and else whether it is equal to itself."""
     import resource
 
-    from exact_model import differ, resaved
+    from exact_model import differ, inert, resaved, values
 
     resource.setrlimit(resource.RLIMIT_AS, (2**32, 2**32))
     found = {}
@@ -298,9 +298,9 @@ def hard(folder: Path) -> dict:
         content = make()
         files = both(folder, content, content + b" ")
         same = []
-        why = outcome(lambda files=files, same=same: same.append(differ.same_fitted(*files)))
+        why = outcome(lambda files=files, same=same: same.append(values.same_fitted(*files)))
         assert differ.describe(*files)
-        assert why == outcome(lambda files=files: resaved.parts(differ.read(files[0])))
+        assert why == outcome(lambda files=files: resaved.parts(inert.read(files[0])))
         found[name] = [why, same]
     return found
 
@@ -319,7 +319,7 @@ def damage(folder: Path) -> dict:
     """How often damaged files are read, refused and equal; any other error ends the program."""
     import numpy
 
-    from exact_model import differ
+    from exact_model import differ, values
 
     kind = numpy.dtype([("a", "f8"), ("b", "i1")], align=True)
     value = {"a": numpy.zeros((2, 3), kind), "b": [numpy.array([{1}, "x"]), numpy.float64(2)]}
@@ -336,7 +336,7 @@ def damage(folder: Path) -> dict:
         for changed in damaged:
             files = both(folder, content, changed)
             same = []
-            why = outcome(lambda files=files, same=same: same.append(differ.same_fitted(*files)))
+            why = outcome(lambda files=files, same=same: same.append(values.same_fitted(*files)))
             counts["refused" if why else "equal" if same[0] else "different"] += 1
             told = differ.describe(*files)
             assert told or changed == content
@@ -457,7 +457,7 @@ def pairs(folder: Path) -> dict:
     import numpy
 
     from exact.dump import dumps
-    from exact_model import differ
+    from exact_model import differ, values
 
     found = {}
     for name, (_, make) in PAIRS.items():
@@ -465,7 +465,7 @@ def pairs(folder: Path) -> dict:
         same, told = set(), set()
         for write in writers().values():
             files = both(folder, dumps(value), write(other))
-            same |= {differ.same_fitted(*files), differ.same_fitted(*files[::-1])}
+            same |= {values.same_fitted(*files), values.same_fitted(*files[::-1])}
             told |= {differ.describe(*files) in ([], [SAME])}
         found[name] = [[*same], [*told]]
     return found
@@ -600,7 +600,7 @@ def models(folder: Path) -> dict:
     import numpy
 
     from exact.dump import dumps
-    from exact_model import differ
+    from exact_model import differ, values
 
     found = {}
     for name, model in estimators().items():
@@ -608,7 +608,7 @@ def models(folder: Path) -> dict:
         same, told = {}, []
         for writer, write in writers().items():
             files = both(folder, content, write(model))
-            same[writer] = differ.same_fitted(*files)
+            same[writer] = values.same_fitted(*files)
             told += differ.describe(*files)
         every, missed = arrays(model), []
         for array in every[:: max(1, len(every) // 25)]:
@@ -617,7 +617,7 @@ def models(folder: Path) -> dict:
             array[place] = (
                 numpy.nextafter(before, numpy.inf) if array.dtype.kind == "f" else before + 1
             )
-            if differ.same_fitted(*both(folder, content, by_joblib(model))):
+            if values.same_fitted(*both(folder, content, by_joblib(model))):
                 missed.append([str(array.dtype), array.shape])
             array[place] = before
         found[name] = [same, sorted({*told}), len(every), missed]
@@ -743,7 +743,7 @@ def changes(folder: Path) -> dict:
     """For each change of the model: the answer, and the sentences."""
     import joblib
 
-    from exact_model import differ
+    from exact_model import differ, values
 
     recorded = Path("models/model.joblib")
     found = {}
@@ -751,7 +751,7 @@ def changes(folder: Path) -> dict:
         model = joblib.load(recorded)
         change(model)
         joblib.dump(model, folder / "rebuilt")
-        same = differ.same_fitted(recorded, folder / "rebuilt")
+        same = values.same_fitted(recorded, folder / "rebuilt")
         found[name] = [same, differ.describe(recorded, folder / "rebuilt")]
     return found
 

@@ -12,15 +12,16 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from exact_model import changes, curves, dvcfiles, git, history, page, reports, verdicts
-from exact_model.changes import MISSING, Side, answer
 from exact_model.commands.which import IMAGE, dumped, read
 from exact_model.dvcfiles import parsed
 from exact_model.errors import Misused, Refused
+from exact_model.flips import answer
 from exact_model.objects import Store
 from exact_model.packages import project_root
 from exact_model.processes import check_writable, workplace
 from exact_model.progress import Progress
 from exact_model.recorded import Records
+from exact_model.sides import MISSING, Side
 from exact_model.text import SHORT, printable, table
 
 # Rows of each kind, and letters of each, that a terminal shows.

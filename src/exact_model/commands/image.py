@@ -26,9 +26,9 @@ from exact_model.processes import check_writable, workplace
 from exact_model.progress import Progress
 from exact_model.rebuild import inside
 from exact_model.recorded import Records
-from exact_model.release import check_tag, model_name, model_path
 from exact_model.text import SHORT, printable
 from exact_model.tool import running
+from exact_model.versions import check_tag, model_name, model_path
 
 OCI = "org.opencontainers.image"
 OWN = "exact"
