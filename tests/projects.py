@@ -17,7 +17,12 @@ class Project:
         self.root = root
 
     def run(self, *command, check=True, cwd=None, **environ):
-        """Run `command` with the project's environment active; returns the finished process."""
+        """Run `command` with the project's environment active; returns the finished process.
+
+        A Python gets the project's code, which else `exact run` gives it.
+        """
+        if command[0] == "python":
+            environ = {"PYTHONPATH": str(self.root / "src"), **environ}
         path = os.pathsep.join([str(self.root / ".venv/bin"), os.environ["PATH"]])
         done = subprocess.run(
             [str(word) for word in command],

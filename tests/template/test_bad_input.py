@@ -286,7 +286,7 @@ def test_output_folder_that_is_a_file(stage):
     folder.rename(folder.with_name("kept"))
     folder.write_text("")
     try:
-        assert ": File exists; mend" in refusal(stage.run())
+        assert ": File exists; fix" in refusal(stage.run())
     finally:
         folder.unlink()
         folder.with_name("kept").rename(folder)
