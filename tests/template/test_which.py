@@ -552,7 +552,7 @@ def test_the_bundled_model_and_how_to_get_it_back(built, tmp_path):
 def test_a_model_that_was_saved_anew_is_found_by_its_arrays(built, saved):
     done = built.run("exact", "which", saved / "again.joblib", check=False)
     assert done.returncode == 1 and "no commit here names this file" in done.stdout
-    assert "its fitted arrays are those of this model" in done.stdout
+    assert "its fitted arrays equal this model's" in done.stdout
     assert MODEL in done.stdout
     head = built.run("git", "rev-parse", "--short=12", "HEAD").stdout.strip()
     assert f"committed    {head}" in done.stdout
