@@ -83,9 +83,7 @@ def check_record(tree: Path, stages: dict[str, dict]) -> None:
     for name, stage in stages.items():
         for dep in stage.get("deps", []):
             path, file = dep["path"], tree / dep["path"]
-            if file.is_file() and pointed(file):
-                told = f"{path} is a pointer of Git LFS whose content is not here"
-                raise Refused(f"{told}; install git-lfs and run `git lfs pull`")
+            refuse_pointers(tree, file)
             there = made.get(path) or imported.get(path) or dep.get("md5")
             if file.is_file() and path not in {*made, *imported}:
                 there = md5_of(file)
@@ -99,6 +97,14 @@ def check_record(tree: Path, stages: dict[str, dict]) -> None:
                 for key, value in values.items():
                     if looked_up(content, key) != value:
                         raise Refused(behind(name, f"{key} in {file}"))
+
+
+def refuse_pointers(tree: Path, place: Path) -> None:
+    """Refused where a file, or one in a folder, is a pointer of Git LFS and not its content."""
+    for file in sorted(place.rglob("*")) if place.is_dir() else [place]:
+        if file.is_file() and pointed(file):
+            told = f"{file.relative_to(tree)} is a pointer of Git LFS whose content is not here"
+            raise Refused(f"{told}; install git-lfs and run `git lfs pull`")
 
 
 def behind(stage: str, what: str) -> str:

@@ -20,9 +20,10 @@ LOCKED = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)(?: *; *([^\\\n]+?))? *\\?$
 
 
 def project_root(start: Path) -> Path:
-    """The nearest folder at or above `start` that holds dvc.yaml and DVC's folder .dvc."""
+    """The nearest folder at or above `start` with dvc.yaml and either DVC's .dvc or a lock."""
     for folder in (start, *start.parents):
-        if (folder / "dvc.yaml").is_file() and (folder / ".dvc").is_dir():
+        marks = (folder / ".dvc").is_dir() or (folder / "requirements.lock").is_file()
+        if marks and (folder / "dvc.yaml").is_file():
             return folder
     raise Refused(f"{start} is not in a DVC project (no dvc.yaml and .dvc here or above)")
 

@@ -21,7 +21,7 @@ FIRST = {
     "a list of images that is no list": (
         "echo [ > images.json",
         "DOCKER_HOST=unix:///nothing exact image --record",
-        "exact: images.json is no JSON object",
+        "exact: images.json is not a JSON object",
     ),
     "a list of images that is a folder": (
         "mkdir images.json",

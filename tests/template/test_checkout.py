@@ -104,7 +104,7 @@ def test_what_a_filter_made_is_not_what_the_commit_holds(small, tmp_path):
     small.commit("As its author had it")
     environ = hostile(small, tmp_path)
     report = verify(small, 2, **environ)
-    assert f"made with another {SOURCE}" in report["problem"]
+    assert f"{SOURCE} has changed since stage count last ran" in report["problem"]
 
 
 def test_line_ends_and_encodings_of_the_commit_count(small):

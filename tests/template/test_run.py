@@ -243,13 +243,6 @@ def test_runs_in_the_copies_that_dvc_makes_for_experiments(built, tmp_path):
     assert told == f"{copy}/src/altruism/__init__.py\n"
 
 
-def test_refuses_the_environment_of_another_project(built, spare):
-    told = refusal(built, cwd=spare.root)
-    assert told.startswith(
-        f"this environment is that of {built.root}; run `make env` in {spare.root}, then `. "
-    )
-
-
 def test_refuses_to_run_outside_a_project(built, tmp_path):
     told = f"{tmp_path} is not in a project with a src/exact/run.py"
     assert refusal(built, cwd=tmp_path) == told
