@@ -12,8 +12,11 @@ help:  ## list the targets
 demo: env  ## generate a project, release its model twice, get the first one back
 	sh tools/demo.sh
 
-test: env  ## what this machine can run in half an hour; what it cannot is skipped with its reason
-	pytest tests -n 2 --dist loadfile -m "not exhaustive"
+test: env  ## what takes less than ten seconds a test; what this machine cannot run is skipped with its reason
+	pytest tests -n 2 --dist loadfile -m "not exhaustive and not long"
+
+test-long: env  ## what takes longer, and not minutes
+	pytest tests -n 2 --dist loadfile -m "long and not exhaustive"
 
 test-all: env  ## the rest too: other CPUs, other Pythons, a history of 25 commits
 	pytest tests -n 2 --dist loadfile
@@ -63,4 +66,4 @@ ifneq (whole,$(shell .venv/bin/python -I -c 'import cookiecutter, exact_model, p
 .PHONY: .venv/.made
 endif
 
-.PHONY: help demo test test-all fast lint golden sample benchmark wheel locks env
+.PHONY: help demo test test-long test-all fast lint golden sample benchmark wheel locks env

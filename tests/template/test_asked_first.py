@@ -57,6 +57,7 @@ def test_it_is_said_before_the_work(name, work):
     assert done.returncode and says in sentence
 
 
+@pytest.mark.long
 def test_a_page_that_can_be_written_is(work, tmp_path):
     page = tmp_path / "page.html"
     for _ in range(2):

@@ -560,6 +560,7 @@ def test_welcome_parameters(load):
     assert dict(zip(WELCOME, said, strict=True)) == dict.fromkeys(WELCOME)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["prepare", "featurize", "train", "evaluate", "predict"])
 def test_every_stage_checks_the_parameters_first(name, stage):
     stage.give(lines(), **{"train.random_forest": {"n_estimator": 5}})
@@ -615,6 +616,7 @@ NO_MODEL = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", NO_MODEL)
 def test_what_no_model_can_be_made_of(case, stage):
     name, texts, options, wanted = NO_MODEL[case]
@@ -631,6 +633,7 @@ def test_what_no_model_can_be_made_of(case, stage):
     assert stage.outputs(folder) == before
 
 
+@pytest.mark.long
 def test_odd_but_good_rows_make_a_model_that_answers(stage, altruism, tmp_path):
     """From missing numbers, odd spaces and odd names to a score, through all five programs."""
     rows = [

@@ -40,6 +40,7 @@ WORDS = {
 }
 
 
+@pytest.mark.long
 def test_a_change_of_its_words_alone_makes_it_anew(project):
     for old, new in WORDS.items():
         before = project.run("md5sum", "models/model.joblib").stdout
@@ -56,6 +57,7 @@ SAMPLE = "data/raw/requests.jsonl"
 SPEAKS = "params.yaml: card.intended_use still speaks of the sample"
 
 
+@pytest.mark.long
 def test_other_data_is_not_told_of_as_the_sample(project):
     """After a plain `dvc add`, which knows nothing of the card, and until the team has said it."""
     before = project.read("reports/model_card.md")

@@ -236,6 +236,7 @@ def test_make_prints_no_recipe(fresh):
     assert len(recipes) > 40 and not echoed
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_make_says_what_to_commit(own):
     own.replace("params.yaml", "Decisions about a person", "Choices about a person")

@@ -146,6 +146,7 @@ def test_under_another_name_in_another_folder(twin):
     assert_exact(twin)
 
 
+@pytest.mark.long
 def test_with_a_callers_settings_of_arithmetic_on_one_core(twin):
     empty(twin)
     # The first of the cores that this process may use; where there is no taskset, on all of them.
@@ -155,6 +156,7 @@ def test_with_a_callers_settings_of_arithmetic_on_one_core(twin):
     assert_exact(twin)
 
 
+@pytest.mark.long
 def test_with_a_callers_locale_time_zone_umask_and_matplotlibrc(twin, tmp_path):
     empty(twin)
     home = tmp_path / "home"
@@ -186,6 +188,7 @@ def test_in_one_process_that_is_no_stage(twin):
     assert_exact(twin)
 
 
+@pytest.mark.long
 def test_with_rows_and_keys_in_another_order(twin):
     empty(twin)
     before = twin.read(RAW)
@@ -220,6 +223,7 @@ def strangers_python(version: str) -> str:
     pytest.skip(f"no Python {version} here may be run by another user than root")
 
 
+@pytest.mark.long
 def test_as_another_user(built):
     if os.getuid() or not shutil.which("setpriv"):
         pytest.skip("only root, with setpriv, can become another user")
@@ -243,6 +247,7 @@ def test_as_another_user(built):
         assert (project.root / MODEL).stat().st_uid == STRANGER
 
 
+@pytest.mark.long
 def test_the_cpu_level_is_recorded_and_another_one_rebuilds(twin):
     lock = yaml.safe_load(twin.read("dvc.lock"))["stages"]
     cpus = {stage: lock[stage]["params"]["params.yaml"]["exact"]["cpu"] for stage in STAGES}
@@ -309,6 +314,7 @@ def test_all_estimators_are_tested(built):
     assert golden()["models"]["logistic_regression"] == golden()["outputs"][MODEL]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_every_estimator_is_exact_and_needs_scikit_learn_alone(estimator, fitted, built):
     file = fitted(estimator)
@@ -333,6 +339,7 @@ for given in (rows, pandas.DataFrame(rows)):
 """
 
 
+@pytest.mark.long
 def test_model_predicts_where_there_is_only_scikit_learn_and_pandas(built, tmp_path):
     blocks = re.split(r"\n(?=\S)", built.read("requirements.lock"))
     subset = [block for block in blocks if block.partition("==")[0] in USED]

@@ -322,6 +322,7 @@ def test_only_the_ci_differs(choice, shell, tmp_path, plain):
     assert {name for name in shared if chosen[name] != plain[name]} == set()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize(("version", "works"), [("2.1.1", False), ("2.4.0", True)])
 def test_oldest_cookiecutter(version, works, shell, tmp_path):

@@ -69,6 +69,7 @@ KINDS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", KINDS)
 def test_the_model_answers_what_the_data_has(case, stage):
     labels, written, wanted = KINDS[case]
@@ -121,6 +122,7 @@ def test_labels_in_quotes_that_the_file_has_without(case, stage):
     assert (told or "") in done.stdout
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("labels", [[False, True], [2, 0, 1], ["no", "yes"]])
 def test_every_estimator_takes_them(labels, stage):
     changes = {"data.labels": labels, "features.numeric": "quantile", "leaks.max_chance": 1e-300}
@@ -132,6 +134,7 @@ def test_every_estimator_takes_them(labels, stage):
     assert {line.partition(" ")[2] for line in told} == {type(labels[0]).__name__}
 
 
+@pytest.mark.long
 def test_an_older_model_that_answers_texts_still_serves(stage):
     labels = [False, True]
     stage.give(lines(rows(labels)), **{"data.labels": labels, "leaks.max_chance": 1e-300})

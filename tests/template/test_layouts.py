@@ -95,6 +95,7 @@ def test_git_takes_nothing_of_the_store(place, built, tmp_path):
     assert added(project) == set()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("place", HIDDEN)
 def test_a_release_does_not_advise_to_commit_the_store(place, built, tmp_path):
     """Of a project from before stores were hidden; it stops at what is not pushed."""

@@ -249,6 +249,7 @@ def cases(*often: str):
     return [*often, *(pytest.param(name, marks=pytest.mark.exhaustive) for name in rare)]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("plugin", cases("", "s3"))
 def test_the_locks_are_what_make_lock_makes(plugin, tmp_path):

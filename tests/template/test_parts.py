@@ -149,6 +149,7 @@ def test_equal_texts_are_held_out_together_and_a_row_more_moves_none(stage):
     assert all(sides[row["title"]] == {after[row["id"]]} for row in twins)
 
 
+@pytest.mark.long
 def test_short_texts_that_repeat_leave_a_model_that_is_measured_on_both(stage):
     """Three hundred titles in three thousand rows, and a number that tells something."""
     die = random.Random(1)
@@ -175,6 +176,7 @@ def test_short_texts_that_repeat_leave_a_model_that_is_measured_on_both(stage):
     assert "| same text | 1000 of these have the text of a row trained on (`split.same_text" in card
 
 
+@pytest.mark.long
 def test_where_all_held_out_texts_were_trained_on_there_is_no_such_number(stage):
     said(stage, titled(["pizza", "pasta"] * 30))
     for name in ("featurize", "train", "evaluate"):

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 MODEL, TRANSFORMER = "models/model.joblib", "data/features/transformer.joblib"
 RE_SAVED = "its fitted arrays equal this model's: it was re-saved"
 

@@ -358,6 +358,7 @@ def test_make_makes_a_missing_environment_and_leaves_the_active_one_alone(spare,
     spare.run("exact", "run", "true")
 
 
+@pytest.mark.long
 def test_make_env_works_on_a_machine_without_uv_and_without_a_home(built, tmp_path):
     # Under the obscure name again, since here pip and venv have to bear it too.
     bare = type(built)(tmp_path / built.root.parent.name / "altruism")

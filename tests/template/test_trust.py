@@ -21,7 +21,7 @@ from bake import bake
 from forgeries import FALSE, FORGED, HONEST, MODEL, falsify, relock, small
 from projects import OBSCURE, Project
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 STATUS = {"identical": 0, "same model": 1, "differs": 1, "could not run": 2, "missing": 2}
 # What tells which of them does not get as far as a rebuild, and why.
 SENTENCES = {

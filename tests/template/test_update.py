@@ -15,6 +15,8 @@ from bake import PROJECT, ROOT, copy_template, files, home
 
 from exact_model.tool import pack, unpack
 
+pytestmark = [pytest.mark.slow, pytest.mark.long]
+
 BUNDLE = ROOT / "tests/fixtures/old_layout.bundle"
 # What the template changes, in a file of its own kind each, and what a user has edited.
 NEW, OLD, RENAMED, GONE = "docs/new.md", "docs/containers.md", "docs/images.md", "docs/your-data.md"

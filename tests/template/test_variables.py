@@ -91,6 +91,7 @@ def outcome(project, command: str, **environ: str) -> tuple[int, str, str]:
     return done.returncode, re.sub(r"[\d.]+ ?m?s\b", "", done.stdout), done.stderr
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_answers_as_ever(command, pushed, usual):
@@ -155,6 +156,7 @@ requirement = /nowhere
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("by_variables", [False, True], ids=["pip.conf", "variables"])
 def test_uv_is_installed_from_the_callers_packages_and_into_the_project(by_variables, tmp_path):
     project = Project(bake(tmp_path))

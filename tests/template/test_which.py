@@ -294,6 +294,7 @@ def processes(records, file, *words, **more) -> tuple[int, str]:
     return len(file.read_text().splitlines()), done.stdout
 
 
+@pytest.mark.long
 def test_ten_thousand_tags(records, tmp_path):
     """Neither are there more processes than with sixty, nor is there more to read."""
     commits = [records.model(name) for name in ("old", "new")]
@@ -387,6 +388,7 @@ def test_in_a_worktree_and_a_shallow_clone(records, built, tmp_path):
 # -- what may be asked
 
 
+@pytest.mark.long
 def test_a_file_anywhere_and_standard_input(records, tmp_path):
     records.model("the bytes")
     file = tmp_path / "-- an 'odd' näme.bin"
@@ -468,6 +470,7 @@ ODD = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("name", "text"), [(n, t) for n, texts in ODD.items() for t in texts])
 def test_odd_files_are_no_obstacle(name, text, records):
     records.model("good", when=datetime.date(2013, 7, 1))
@@ -561,6 +564,7 @@ def test_a_model_that_was_saved_anew_is_found_by_its_arrays(built, saved):
     assert same["made"][0]["as"][0]["path"] == MODEL
 
 
+@pytest.mark.long
 def test_a_model_that_was_tracked_by_hand_is_compared_too(built, saved, tmp_path):
     project = built.copy(tmp_path / "altruism")
     shutil.copy(saved / "other.joblib", project.root / "old model.pkl")

@@ -625,11 +625,13 @@ def models(folder: Path) -> dict:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_all_estimators_are_tested(given_there):
     assert sorted(given_there("models")) == sorted(ESTIMATORS)
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_a_model_is_the_same_however_it_is_written(estimator, given_there):
     same, told, _, _ = given_there("models")[estimator]
@@ -639,6 +641,7 @@ def test_a_model_is_the_same_however_it_is_written(estimator, given_there):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_one_changed_number_makes_another_model(estimator, given_there):
     _, _, count, missed = given_there("models")[estimator]
@@ -757,6 +760,7 @@ def changes(folder: Path) -> dict:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_changed_model_is_told_by_what_changed(name, given_there):
     same, told = given_there("changes")[name]
