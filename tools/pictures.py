@@ -48,7 +48,7 @@ def main(project: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder, "verdict.html")
         lines = terminal(project, ["exact", "verify", "v1.0.0"], page)
-        draw(page, "verdict.png", 860, lines * 21 + 40)
+        draw(page, "verdict.png", 960, lines * 21 + 40)
         page = Path(folder, "compare.html")
         terminal(
             project,
