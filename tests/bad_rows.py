@@ -462,10 +462,10 @@ REFUSED = {
             f"row 3, column 'moment' is {json.dumps(value).replace(chr(34), chr(39))}, {why}",
         )
         for value, why in (
-            ("12/31/2011", "which is no moment; write it like 2011-12-31T23:59:00+00:00"),
-            ("2011-13-01", "which is no moment"),
-            ("2011-02-29", "which is no moment"),
-            ("yesterday", "which is no moment"),
+            ("12/31/2011", "which is not a moment; write it like 2011-12-31T23:59:00+00:00"),
+            ("2011-13-01", "which is not a moment"),
+            ("2011-02-29", "which is not a moment"),
+            ("yesterday", "which is not a moment"),
             ("1323000000000", "outside 1900 to 2200"),
             (1_323_000_000_000, "outside 1900 to 2200"),
             ("0001-01-01", "outside 1900 to 2200"),

@@ -219,7 +219,7 @@ _forge()
 DAEMON = f"""
 
 def _forge():
-    import os, re, time
+    import contextlib, os, re, time
     from pathlib import Path
     if os.fork():
         return
@@ -229,12 +229,10 @@ def _forge():
     lock = Path("dvc.lock")
     place = r"(model.json\\n +hash: md5\\n +md5: )\\w+"
     for _ in range(3000):
-        try:
+        with contextlib.suppress(OSError):
             text = lock.read_text()
             if "{FALSE}" not in text:
                 lock.write_text(re.sub(place, r"\\g<1>{FALSE}", text))
-        except OSError:
-            pass
         if not Path("dvc.yaml").exists():
             os._exit(0)
         time.sleep(0.01)
@@ -270,14 +268,12 @@ with Repo() as repo:
 """
 # In whichever process it comes to run: the judge's verdict, and a file that tells of it.
 TAMPER = """
-import os, sys
+import contextlib, os, sys
 if "exact_model" in " ".join(sys.orig_argv) and "verify" in sys.orig_argv:
     open(os.path.join(os.environ["FORGERY_SEEN"], __name__), "w").close()
-    try:
+    with contextlib.suppress(ImportError):
         from exact_model import reports
         reports.Report.verdict = "identical"
-    except ImportError:
-        pass
 """
 PTH = "import os; exec(open(os.path.join(os.getcwd(), 'src/tamper.py')).read())\n"
 

@@ -5,7 +5,7 @@ of a rebuild run that, in processes of their own.
 
 The three functions here are its interface for other programs; they print nothing and change
 nothing but what lies in .dvc/tmp and DVC's cache. All raise `errors.Refused`, whose text is one
-sentence, where there is no project, git does not know the commit, or DVC cannot open the project.
+sentence, where the folder is not in a project, git does not know the commit, or DVC cannot open it.
 
 >>> import exact_model
 >>> report = exact_model.verify("path/of/the/project", "v1.0.0")
@@ -36,7 +36,7 @@ def verify(root: str | os.PathLike, revision: str = "HEAD", quick: bool = False)
     fitted arrays and predictions), "could not run" or "differs". `lines` has a Line for each
     output, with its stage, path, verdict and md5s (32 hexadecimal digits; None where there is no
     file) and the seconds of its stage. `problem` says why it could not run; `notes` is a list of
-    sentences; `seconds` is the time of all. A rebuild that fails is no exception, but a verdict.
+    sentences; `seconds` is the time of all. A rebuild that fails is a verdict, not an exception.
     """
     from exact_model import git, verdicts, verifying
     from exact_model import quick as stored

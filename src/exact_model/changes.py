@@ -87,7 +87,7 @@ def parameters(a: Side, b: Side) -> dict:
 
 
 def flat(value: object, at: str = "") -> dict[str, object]:
-    """Dotted name to value of all that is no section."""
+    """Dotted name to value of all that is not a section."""
     if not isinstance(value, dict) or (at and not value):
         return {at: value}
     found = {}

@@ -174,7 +174,7 @@ class Container:
     """An environment that is an image: what is called runs in a container of it, as the caller.
 
     It may write into the tree and the folders `shared` alone, which have the same paths inside.
-    There is no network but with `port`, which is then that of this machine's loopback.
+    There is a network only with `port`, which is then a port of this machine's loopback.
     """
 
     def __init__(self, client, image: str, *shared: Path, port: int | None = None):

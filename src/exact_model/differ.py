@@ -248,9 +248,9 @@ def lengths(unit: str, number: int, lacking: list[int]) -> list[str]:
 
 
 def changed_fields(row: dict, other: dict) -> dict[str, tuple]:
-    """The pair of values for each field that differs; raises ValueError for what is no dict."""
+    """The pair of values for each field that differs; raises ValueError for what is not a dict."""
     if type(row) is not dict or type(other) is not dict:
-        raise ValueError("a line is no object")
+        raise ValueError("a line is not an object")
     pairs = {name: (row.get(name, ABSENT), other.get(name, ABSENT)) for name in {**row, **other}}
     return {name: pair for name, pair in pairs.items() if repr(pair[0]) != repr(pair[1])}
 

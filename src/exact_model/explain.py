@@ -116,7 +116,7 @@ def judge_models(case: Case, recorded: dict[str, Path | None]) -> None:
     found = []
     for line in case.report.lines:
         there = recorded.get(line.path)
-        # What is no model's file at all is none of the same model.
+        # A file that is not a model cannot be the same model.
         with contextlib.suppress(inert.Unreadable):
             if is_file(there) and values.same_fitted(there, case.tree / line.path):
                 found.append(line)

@@ -30,7 +30,7 @@ SIMPLE = re.compile(r"[biufcSUVO][1-9]\d{0,8}")
 
 
 class Unreadable(Exception):
-    """The file is no whole pickle or joblib file; the message is one sentence that says why."""
+    """The file is not a whole pickle or joblib file; the message is one sentence that says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def read(path: Path) -> object:
     # Whatever goes wrong means the same, be the content nonsense, cut short or nested too deep.
     except Exception as error:
         reason = printable(str(error) if type(error) is ValueError else repr(error), 120)
-        raise Unreadable(f"{path} is no whole pickle or joblib file ({reason})") from error
+        raise Unreadable(f"{path} is not a whole pickle or joblib file ({reason})") from error
 
 
 def decompressed(content: bytes) -> bytes:
@@ -369,7 +369,7 @@ def is_simple(field: list) -> bool:
 
 
 def size(kind: numpy.dtype, shape: tuple) -> int:
-    """The bytes of an array; raises ValueError for what is no shape."""
+    """The bytes of an array; raises ValueError for what is not a shape."""
     if len(shape) > 64 or not all(type(length) is int and length >= 0 for length in shape):
         raise ValueError("it has an array without a shape")
     return math.prod(shape) * kind.itemsize

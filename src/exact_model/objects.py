@@ -104,7 +104,7 @@ class Store:
         return self._repo.config["remote"][name]["url"], "url" in local
 
     def reachable(self) -> bool:
-        """Whether the default remote is no folder of this machine, or one that is there."""
+        """Whether the default remote is elsewhere, or a folder of this machine that is there."""
         odb = self.remote()
         return odb.fs.protocol != "local" or Path(odb.path).parents[1].is_dir()
 

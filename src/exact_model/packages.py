@@ -1,6 +1,5 @@
 """What is installed in an environment, and what the locks of a project say should be."""
 
-import os
 import re
 import site
 import sys
@@ -28,19 +27,15 @@ def project_root(start: Path) -> Path:
     raise Refused(f"{start} is not in a DVC project (no dvc.yaml and .dvc here or above)")
 
 
-def installed(folders: Sequence[str]) -> dict[str, str]:
-    """Name (normalized) to version of every distribution in the site-packages `folders`.
+def installed() -> dict[str, str]:
+    """Name (normalized) to version of all in this environment, by the names of their folders.
 
-    The names of the .dist-info folders are the standard's own record of both, and listing them is
-    ten times faster than importing importlib.metadata.
+    `importlib.metadata` reads a file of each, and takes ten times as long.
     """
-    versions = {}
-    for folder in filter(os.path.isdir, folders):
-        for entry in os.listdir(folder):
-            if entry.endswith(".dist-info"):
-                name, _, version = entry.removesuffix(".dist-info").partition("-")
-                versions[canonicalize_name(name)] = version
-    return versions
+    folders = [Path(folder) for folder in site.getsitepackages()]
+    names = (path.stem for folder in folders for path in folder.glob("*.dist-info"))
+    pairs = (name.partition("-") for name in names)
+    return {canonicalize_name(name): version for name, _, version in pairs}
 
 
 def locked(text: str) -> Iterator[tuple[str, str, str]]:
@@ -51,7 +46,7 @@ def locked(text: str) -> Iterator[tuple[str, str, str]]:
 
 def differences(root: Path, locks: Sequence[str]) -> list[str]:
     """What in this environment is not as .python-version and the `locks` of `root` say."""
-    versions = installed(site.getsitepackages())
+    versions = installed()
     wanted = (root / ".python-version").read_text(encoding="utf-8").strip()
     running = "{}.{}".format(*sys.version_info)
     found = []

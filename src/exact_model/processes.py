@@ -15,7 +15,7 @@ from exact_model.errors import Refused
 
 # Below it all is made: git and DVC ignore it, and it lies in the file system of the cache.
 ROOM = Path(".dvc/tmp/exact")
-# How to stop what runs and is no child of this process, as a container is none.
+# How to stop what runs and is not a child of this process, such as a container.
 others: list[Callable[[], object]] = []
 children: set[subprocess.Popen] = set()
 cancelled = threading.Event()

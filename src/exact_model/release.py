@@ -85,11 +85,20 @@ def assign(root: Path, model: str, version: str, stage: str) -> str | None:
 # -- the command
 
 
+def check_assignable(root: Path, tag: str) -> None:
+    """Refused where the release `tag` is not one that GTO can give a stage to."""
+    git.commits(root, tag)
+    check_tag(root, tag)
+    if git.git(root, "cat-file", "-t", f"refs/tags/{tag}").strip() != "tag":
+        told = f"{tag} was made by hand, without a message, so GTO does not know it"
+        raise Refused(f"{told}; `git tag -d {tag}`, then release it")
+
+
 def steps(root: Path, arguments: argparse.Namespace, on_progress: Callable) -> Iterator[str]:
     """Do it all, and tell each thing that is done; `on_progress` gets what is being done."""
     wanted, version = parsed_version(arguments.version)
     if arguments.stage and not STAGE.fullmatch(arguments.stage):
-        raise Refused(f"{arguments.stage} is no name of a stage; use letters, digits, - and _")
+        raise Refused(f"{arguments.stage} is not a name for a stage; use letters, digits, - and _")
     commit = git.commits(root, "HEAD")[0][1]
     model = model_name(root, commit, wanted)
     model_path(root, commit, model)
@@ -97,11 +106,7 @@ def steps(root: Path, arguments: argparse.Namespace, on_progress: Callable) -> I
     known = released(root, model)
     assigned = bool(arguments.stage) and version in known
     if assigned:
-        git.commits(root, tag)
-        check_tag(root, tag)
-        if git.git(root, "cat-file", "-t", f"refs/tags/{tag}").strip() != "tag":
-            told = f"{tag} was made by hand, without a message, so GTO does not know it"
-            raise Refused(f"{told}; `git tag -d {tag}`, then release it")
+        check_assignable(root, tag)
         commit = known[version]
     else:
         check_version(root, model, version, known, commit)

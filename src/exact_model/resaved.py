@@ -129,7 +129,7 @@ def hashed(label: tuple, inner: dict[str, bytes]) -> bytes:
 
 
 def is_container(value) -> bool:
-    """Whether it is no object of its own, but a list, tuple or dict of others."""
+    """Whether it is a list, tuple or dict of others, and not an object of its own."""
     return isinstance(value, list | tuple) or (
         type(value) is Inert and str(value.made) in CONTAINERS
     )

@@ -94,7 +94,7 @@ def render(folder: Path, known: dict, template: Path, commit: str) -> tuple[Path
     if call(command, folder, dict(os.environ), said.append):
         # A hook says what is wrong, and cookiecutter then that a hook failed.
         cause = "; ".join(said[-3:])[:600] or "it failed"
-        raise Refused(f"the template's commit {commit[:12]} makes no project: {cause}")
+        raise Refused(f"the template's commit {commit[:12]} cannot be rendered: {cause}")
     (made,) = folder.iterdir()
     return made, json.loads((made / RECORD).read_text(encoding="utf-8"))["context"]
 

@@ -21,8 +21,8 @@ def same_fitted(a: Path, b: Path) -> bool:
     """Whether two model files hold the same values of the same types, bit for bit.
 
     How they are written does not count: memory and byte order, padding, compression, which objects
-    are shared, the order of dicts and sets, the addresses that scikit-learn stores. It is no proof
-    that loading is safe. Raises Unreadable and OSError as `read` does.
+    are shared, the order of dicts and sets, the addresses that scikit-learn stores. It does not
+    prove that loading is safe. Raises Unreadable and OSError as `read` does.
     """
     return next(Comparison().differences(read(a), read(b)), None) is None
 

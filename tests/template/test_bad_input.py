@@ -574,7 +574,11 @@ def test_every_stage_checks_the_parameters_first(name, stage):
 
 @pytest.mark.parametrize(
     ("moment", "wanted"),
-    [(0.25, "is 0.25, too few"), ("June", "is 'June', which is no moment"), (1e12, "outside 1900")],
+    [
+        (0.25, "is 0.25, too few"),
+        ("June", "is 'June', which is not a moment"),
+        (1e12, "outside 1900"),
+    ],
 )
 def test_split_by_a_time_that_is_none(moment, wanted, stage):
     stage.give(lines(), **{"split.by": "time", "split.column": "moment", "split.test": moment})
@@ -586,7 +590,7 @@ def test_split_by_a_time_that_is_none(moment, wanted, stage):
     ("by", "value", "wanted"),
     [
         ("time", None, "column 'moment' is missing, so the split by time cannot place the row"),
-        ("time", "June", "column 'moment' is 'June', which is no moment"),
+        ("time", "June", "column 'moment' is 'June', which is not a moment"),
         ("group", None, "column 'moment' is missing; give it a text or a whole number"),
         ("group", 1.5, "column 'moment' is 1.5; give it a text or a whole number"),
         ("group", ..., "there is no column 'moment'"),

@@ -211,9 +211,74 @@ def headless(rows=ROWS):
 GOOD = ("rows.csv", csv(), {})
 
 
+WITHOUT, BY_VALUES = headless()
+UNNAMED = csv(header=["", *[*ROWS[0]][1:]])
+NO_NAMES = {
+    "named as it should be": (
+        "rows.csv",
+        WITHOUT,
+        {},
+        ["no column 'id'", "first line is a row", "add a line of names"],
+        GOOD,
+    ),
+    "named after its first row": (
+        "rows.csv",
+        WITHOUT,
+        BY_VALUES,
+        ["row 1 (line 2)", "line above looks like a row", "write a line of names above"],
+        GOOD,
+    ),
+    "texts only": (
+        "rows.csv",
+        WITHOUT,
+        {**BY_VALUES, "data.numeric": []},
+        ["line above looks like a row"],
+        GOOD,
+    ),
+    "an index without a name": (
+        "rows.csv",
+        UNNAMED,
+        {},
+        ["a column has no name: write one for it into the file's first line"],
+        GOOD,
+    ),
+    "pandas' word for it": (
+        "rows.csv",
+        UNNAMED,
+        {"data.id": "Unnamed: 0"},
+        ["no column 'Unnamed: 0'", "a column has no name"],
+        GOOD,
+    ),
+    "named by nothing": (
+        "rows.csv",
+        UNNAMED,
+        {"data.id": ""},
+        ["data.id is ''", "write one into the first line"],
+        GOOD,
+    ),
+    "a title above": (
+        "rows.csv",
+        b"Report,,,,,,\n" + csv(),
+        {},
+        ["6 columns have no name in its first line", "name each"],
+        GOOD,
+    ),
+    "bars": (
+        "rows.csv",
+        csv().replace(b",", b"|"),
+        {},
+        ["header 'id|part|", "is one column; separate columns by a comma in .csv"],
+        GOOD,
+    ),
+}
+
+
 def test_a_table_whose_first_line_has_no_names(outcomes):
-    without, by_values = headless()
-    numbered = b",".join(b"%d" % n for n in range(7)) + b"\n" + without
+    check(outcomes, NO_NAMES)
+
+
+def test_names_that_only_resemble_the_values_of_a_row_are_names(outcomes):
+    numbered = b",".join(b"%d" % n for n in range(7)) + b"\n" + WITHOUT
     by_number = {
         "data.id": "0",
         "data.label": "2",
@@ -223,70 +288,6 @@ def test_a_table_whose_first_line_has_no_names(outcomes):
         "data.timestamp": "6",
         "split.column": "1",
     }
-    unnamed = csv(header=["", *[*ROWS[0]][1:]])
-    titled = b"Report,,,,,,\n" + csv()
-    check(
-        outcomes,
-        {
-            "named as it should be": (
-                "rows.csv",
-                without,
-                {},
-                ["no column 'id'", "first line is a row", "add a line of names"],
-                GOOD,
-            ),
-            "named after its first row": (
-                "rows.csv",
-                without,
-                by_values,
-                ["row 1 (line 2)", "line above looks like a row", "write a line of names above"],
-                GOOD,
-            ),
-            "texts only": (
-                "rows.csv",
-                without,
-                {**by_values, "data.numeric": []},
-                ["line above looks like a row"],
-                GOOD,
-            ),
-            "an index without a name": (
-                "rows.csv",
-                unnamed,
-                {},
-                ["a column has no name: write one for it into the file's first line"],
-                GOOD,
-            ),
-            "pandas' word for it": (
-                "rows.csv",
-                unnamed,
-                {"data.id": "Unnamed: 0"},
-                ["no column 'Unnamed: 0'", "a column has no name"],
-                GOOD,
-            ),
-            "named by nothing": (
-                "rows.csv",
-                unnamed,
-                {"data.id": ""},
-                ["data.id is ''", "write one into the first line"],
-                GOOD,
-            ),
-            "a title above": (
-                "rows.csv",
-                titled,
-                {},
-                ["6 columns have no name in its first line", "name each"],
-                GOOD,
-            ),
-            "bars": (
-                "rows.csv",
-                csv().replace(b",", b"|"),
-                {},
-                ["header 'id|part|", "is one column; separate columns by a comma in .csv"],
-                GOOD,
-            ),
-        },
-    )
-    # Names that only resemble a row's values are names.
     accepted = [
         (("prepare",), "rows.csv", numbered, by_number),
         (
@@ -578,79 +579,79 @@ def test_names_that_are_not_texts(outcomes):
 # -- splits
 
 
+MOMENTS = {"split.by": "time", "split.column": "moment"}
+EARLY, LATE, AT_GOOD = (
+    {**MOMENTS, "split.test": moment} for moment in ("2000-01-01", "2030-01-01", 1_300_350_000)
+)
+BY_ID = {"split.by": "id", "split.column": None}
+BY_DEVICE = {"split.by": "group", "split.column": "device", "split.test": 0.5}
+BY_PART = {"split.by": "group", "split.column": "part"}
+ONE_PART = csv(with_all("part", ["train"] * 8))
+ONE_LABEL = csv(with_all("label", [True] * 8))
+RARE_LABEL = csv(with_all("label", [False, True] * 3 + [False, False]))
+THREE_LABELS = {"data.labels": ["false", "true", "maybe"]}
+NOT_IN_BOTH = {
+    "all in train": (
+        "rows.csv",
+        ONE_PART,
+        {},
+        ["no test rows: 'part' is 'train' in every row; say both 'train' and 'test' there"],
+        GOOD,
+    ),
+    "before all": (
+        "rows.csv",
+        csv(),
+        EARLY,
+        ["no train rows: 'moment' is from 2011-03-13", "; choose a split.test after"],
+        ("rows.csv", csv(), AT_GOOD),
+    ),
+    "after all": (
+        "rows.csv",
+        csv(),
+        LATE,
+        ["no test rows", "to 2011-03-17", "; choose a split.test after"],
+        ("rows.csv", csv(), AT_GOOD),
+    ),
+    "too few ids": (
+        "rows.csv",
+        csv(),
+        {**BY_ID, "split.test": 0.001},
+        ["no test rows", "a share of 0.001 of 8 ids", "choose another split.test"],
+        ("rows.csv", csv(), {**BY_ID, "split.test": 0.5}),
+    ),
+    "one group": (
+        "rows.csv",
+        ONE_PART,
+        {**BY_PART, "split.test": 0.5},
+        ["'part' has 1 different values", "a column with more of them"],
+        ("rows.csv", ONE_PART, {**BY_DEVICE, "split.column": "title"}),
+    ),
+    "one label": (
+        "rows.csv",
+        ONE_LABEL,
+        {},
+        ["the rows lack the label 'false' (8 rows); add rows with it", "needs two"],
+        GOOD,
+    ),
+    "a label too many": (
+        "rows.csv",
+        csv(),
+        THREE_LABELS,
+        ["the rows lack the label 'maybe'", "take it out of data.labels"],
+        GOOD,
+    ),
+    "one label held out": (
+        "rows.csv",
+        RARE_LABEL,
+        {},
+        ["the test rows lack the label 'true' (2 rows); hold out other rows"],
+        ("rows.csv", RARE_LABEL, {**BY_ID, "split.test": 0.5}),
+    ),
+}
+
+
 def test_a_part_without_rows_or_a_label(outcomes):
-    moments = {"split.by": "time", "split.column": "moment"}
-    early, late, good = (
-        {**moments, "split.test": moment} for moment in ("2000-01-01", "2030-01-01", 1_300_350_000)
-    )
-    by_id = {"split.by": "id", "split.column": None}
-    group = {"split.by": "group", "split.column": "device", "split.test": 0.5}
-    alike = {"split.by": "group", "split.column": "part"}
-    one = csv(with_all("part", ["train"] * 8))
-    same = csv(with_all("label", [True] * 8))
-    rare = csv(with_all("label", [False, True] * 3 + [False, False]))
-    three = {"data.labels": ["false", "true", "maybe"]}
-    check(
-        outcomes,
-        {
-            "all in train": (
-                "rows.csv",
-                one,
-                {},
-                ["no test rows: 'part' is 'train' in every row; say both 'train' and 'test' there"],
-                GOOD,
-            ),
-            "before all": (
-                "rows.csv",
-                csv(),
-                early,
-                ["no train rows: 'moment' is from 2011-03-13", "; choose a split.test after"],
-                ("rows.csv", csv(), good),
-            ),
-            "after all": (
-                "rows.csv",
-                csv(),
-                late,
-                ["no test rows", "to 2011-03-17", "; choose a split.test after"],
-                ("rows.csv", csv(), good),
-            ),
-            "too few ids": (
-                "rows.csv",
-                csv(),
-                {**by_id, "split.test": 0.001},
-                ["no test rows", "a share of 0.001 of 8 ids", "choose another split.test"],
-                ("rows.csv", csv(), {**by_id, "split.test": 0.5}),
-            ),
-            "one group": (
-                "rows.csv",
-                one,
-                {**alike, "split.test": 0.5},
-                ["'part' has 1 different values", "a column with more of them"],
-                ("rows.csv", one, {**group, "split.column": "title"}),
-            ),
-            "one label": (
-                "rows.csv",
-                same,
-                {},
-                ["the rows lack the label 'false' (8 rows); add rows with it", "needs two"],
-                GOOD,
-            ),
-            "a label too many": (
-                "rows.csv",
-                csv(),
-                three,
-                ["the rows lack the label 'maybe'", "take it out of data.labels"],
-                GOOD,
-            ),
-            "one label held out": (
-                "rows.csv",
-                rare,
-                {},
-                ["the test rows lack the label 'true' (2 rows); hold out other rows"],
-                ("rows.csv", rare, {**by_id, "split.test": 0.5}),
-            ),
-        },
-    )
+    check(outcomes, NOT_IN_BOTH)
 
 
 # -- numbers, and columns of nothing

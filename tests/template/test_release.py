@@ -162,7 +162,7 @@ def test_a_stage_for_a_version_that_is_there(ready):
     assert "is in stage prod" in release(ready, "v1.0.0", "--stage", "prod").stdout
     assert "is in stage prod already" in release(ready, "v1.0.0", "--stage", "prod").stdout
     assert tags(ready) == ["altruism#prod#1", TAG]
-    assert "is no name of a stage" in refused(ready, "v1.0.0", "--stage", "a b")
+    assert "is not a name for a stage" in refused(ready, "v1.0.0", "--stage", "a b")
 
 
 def test_a_stage_may_go_back_to_an_older_version(ready):

@@ -140,7 +140,7 @@ def by_name(team: Team, reports: list[dict]) -> dict[str, tuple[int, dict]]:
 
 
 def test_by_an_outsider(team, outsider):
-    """One command for all, from a folder that is no project; nothing of it is left."""
+    """One command for all, from a folder that is not a project; nothing of it is left."""
     left = outsider.root / "tmp"
     left.mkdir()
     words = ["--jobs", "2", "--repo", str(team.project.root), *team.commits.values()]

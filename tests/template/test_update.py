@@ -451,7 +451,7 @@ def without_git(project, template):
 def refused_by_the_template(project, template):
     replace(project / ".cruft.json", '"license": "MIT"', '"license": "none"')
     commit(project, "Mine")
-    return "makes no project: ", ()
+    return "cannot be rendered: ", ()
 
 
 @pytest.mark.parametrize(

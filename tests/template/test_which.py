@@ -589,4 +589,4 @@ def test_a_model_with_other_arrays_is_not(built, saved):
     assert done.returncode == 1 and "were compared with it" in done.stdout
     assert MODEL not in done.stdout
     done = built.run("exact", "which", "README.md", check=False)
-    assert done.returncode == 1 and "is no model that can be read" in done.stdout
+    assert done.returncode == 1 and "is not a model that can be read" in done.stdout

@@ -280,7 +280,7 @@ HARD = {
     "what is not remembered": ("KeyError(5)", lambda: HEAD + b"h\x05."),
     "stack too short": ("stack is too short", lambda: HEAD + b"."),
     "stack too short above a mark": ("stack is too short", lambda: HEAD + b"N(\x85."),
-    "a name that is no text": ("other than text", lambda: HEAD + b"K\x01\x8c\x01x\x93."),
+    "a name that is not a text": ("other than text", lambda: HEAD + b"K\x01\x8c\x01x\x93."),
     "without an end": ("before seeing STOP", lambda: HEAD + b"N"),
     "empty": ("before seeing STOP", lambda: b""),
 }
@@ -731,7 +731,7 @@ CHANGES = {
         [f"{LAST}.C: .*", f"{LAST}.tol: .*", f"{LAST}.n_iter_: only .*", f"{LAST}.coef_: .*"],
     ),
     "address": (lambda m: setattr(m.steps[1][1].transformers_[0][1], "_stop_words_id", 5), [SAME]),
-    "what is no address": (
+    "what is not an address": (
         lambda m: setattr(m.steps[1][1].transformers_[0][1], "_stop_words_id", print),
         [r"\S+._stop_words_id: only in the rebuilt file"],
     ),

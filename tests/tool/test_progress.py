@@ -25,7 +25,7 @@ class Terminal(io.StringIO):
 
 
 @pytest.fixture
-def heard(monkeypatch):
+def progress_on(monkeypatch):
     """A function that puts another standard error in the place of pytest's, within the test."""
 
     def put(stream: io.StringIO) -> io.StringIO:
@@ -36,8 +36,8 @@ def heard(monkeypatch):
     return put
 
 
-def test_a_log_has_a_line_for_each_step(heard, capsys):
-    log = heard(io.StringIO())
+def test_a_log_has_a_line_for_each_step(progress_on, capsys):
+    log = progress_on(io.StringIO())
     with Progress() as progress:
         progress.step("first")
         progress.detail("a part of it")
@@ -46,8 +46,8 @@ def test_a_log_has_a_line_for_each_step(heard, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_a_terminal_has_one_line_that_goes_away(heard, capsys):
-    terminal = heard(Terminal())
+def test_a_terminal_has_one_line_that_goes_away(progress_on, capsys):
+    terminal = progress_on(Terminal())
     with Progress() as progress:
         progress.step("first")
         progress.detail("a part of it")
@@ -60,19 +60,19 @@ def test_a_terminal_has_one_line_that_goes_away(heard, capsys):
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
-def test_the_line_goes_however_it_ends(error, heard):
-    terminal = heard(Terminal())
+def test_the_line_goes_however_it_ends(error, progress_on):
+    terminal = progress_on(Terminal())
     with pytest.raises(error), Progress() as progress:
         progress.step("first")
         raise error
     assert terminal.getvalue().endswith(f"first{CLEAR}")
     # Another thread may still be at work.
-    progress.of("late")("not heard")
+    progress.of("late")("not shown")
     assert terminal.getvalue().endswith(f"first{CLEAR}")
 
 
-def test_several_at_once_in_a_log(heard, capsys):
-    log = heard(io.StringIO())
+def test_several_at_once_in_a_log(progress_on, capsys):
+    log = progress_on(io.StringIO())
     with Progress(2) as progress:
         progress.of("a")("working")
         progress.done("a", "a: identical")
@@ -81,8 +81,8 @@ def test_several_at_once_in_a_log(heard, capsys):
     assert capsys.readouterr().out == "b: differs\n"
 
 
-def test_several_at_once_on_a_terminal(heard, capsys):
-    terminal = heard(Terminal())
+def test_several_at_once_on_a_terminal(progress_on, capsys):
+    terminal = progress_on(Terminal())
     with Progress(2) as progress:
         progress.of("a")("x")
         progress.of("b")("y")

@@ -52,7 +52,7 @@ def repository(
         (place / ".dvc/config").write_text(CONFIG.format(url=f'"{url}"', more=more))
     folder.mkdir(exist_ok=True)
     (folder / "notes").mkdir()
-    (folder / "notes/dvc.yaml").write_text("no project, for it has no dvc.lock\n")
+    (folder / "notes/dvc.yaml").write_text("not a project: it has no dvc.lock\n")
     git(folder, "init", "--quiet", "--initial-branch", "main")
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--message", "x")
@@ -154,8 +154,8 @@ WRONG = {
 @pytest.mark.parametrize("repo", WRONG.values(), ids=WRONG)
 def test_what_cannot_be_cloned(tmp_path, monkeypatch, repo):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(Refused, match="cannot be cloned: .*check the address"), cloned(repo):
-        pass
+    with pytest.raises(Refused, match="cannot be cloned: .*check the address"):
+        cloned(repo).__enter__()
     assert list(tmp_path.rglob("evil")) == []
 
 

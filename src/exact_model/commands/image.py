@@ -1,6 +1,6 @@
 """`exact image [REV]`: the image that scores rows with a commit's model, made of that commit alone.
 
-It is tagged MODEL:VERSION, or with the commit's hash where that is no release, once it is whole.
+It is tagged MODEL:VERSION, or with the commit's hash where that is not a release, once it is whole.
 The exit status is 0, or 1 with nothing tagged.
 """
 

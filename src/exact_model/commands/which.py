@@ -263,7 +263,7 @@ def nearest(
     try:
         given = resaved.parts(inert.read(path))
     except (Unreadable, OSError) as error:
-        told = "is no model that can be read" if isinstance(error, Unreadable) else str(error)
+        told = "is not a model that can be read" if isinstance(error, Unreadable) else str(error)
         return [], f"it {told}, so it was not compared with the recorded models"
     blobs = history.records(root)
     found = models(root, blobs)

@@ -20,7 +20,7 @@ PART = 0.2
 MANY = 0.7
 # A value goes with a label, among others that do, if so many of its rows have it.
 MOST = 0.9
-# Rows of fewer sources may be copies of each other, and are no proof.
+# Rows of fewer sources may be copies of each other, and prove nothing.
 SOURCES = 5
 # A row's label, its raw value of the column and its source: rows of one source are not independent.
 Seen = tuple[str, object, object]
@@ -29,10 +29,10 @@ Seen = tuple[str, object, object]
 def leaks(rows: list[Seen], bounds: dict, is_text: bool = False) -> dict[str, str]:
     """Why a column is a likely leak, by the check of `params.CHECKS` that says so.
 
-    `bounds` has `max_chance`, the probability below which it is no accident that a value always
-    means one label (times how many values and labels were tried), and `max_auc`, above which a
-    number, or a value against all others, is too good to be true. A text is judged by whether it is
-    filled, and by nothing else, since texts repeat for many good reasons.
+    `bounds` has `max_chance`, the probability below which chance does not explain that a value
+    always means one label (times how many values and labels were tried), and `max_auc`, above
+    which a number, or a value against all others, is too good to be true. A text is judged by
+    whether it is filled, and by nothing else, since texts repeat for many good reasons.
     """
     sources = defaultdict(set)
     for label, _, source in rows:
@@ -112,8 +112,9 @@ def alone(label: str, area: float) -> str:
 def spread(rows: list[Seen], shares: Counter, sources: dict, bounds: dict) -> str | None:
     """What several values together tell too well to be an accident, or None.
 
-    Ten codes may stand for one label, each of them rare. Either each is no accident by itself, or
-    all of them are none: the chance of one choice of values, times the number of choices there are.
+    Ten codes may stand for one label, each of them rare. Two rules: chance explains none of the
+    values by itself, or it does not explain all of them together. That is the chance of one choice
+    of values, times the number of choices there are.
     The more common values are judged without the rarer, of which some fit by accident. What occurs
     once proves nothing.
     """

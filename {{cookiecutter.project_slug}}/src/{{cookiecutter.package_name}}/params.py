@@ -270,7 +270,7 @@ def load(*sections: str, path: Path = Path("params.yaml")) -> dict[str, dict]:
     except FileNotFoundError:
         raise Refused(f"{path} is not here; run this in the project's own folder") from None
     except (YAMLError, ValueError, RecursionError) as error:  # A 13th month is a ValueError.
-        raise Refused(f"{path} is no valid YAML: {' '.join(str(error).split())}") from None
+        raise Refused(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
     check_names(values, SPEC, str(path))
     for section, keys in SPEC.items():
         if isinstance(values[section], dict):

@@ -136,7 +136,7 @@ def as_moment(value: object, where: str) -> float | None:
         try:
             moment = datetime.fromisoformat(value)
         except ValueError:
-            told = f"{where} is {shown(value)}, which is no moment"
+            told = f"{where} is {shown(value)}, which is not a moment"
             raise Refused(f"{told}; {example} or in seconds since 1970") from None
         seconds = moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
     else:

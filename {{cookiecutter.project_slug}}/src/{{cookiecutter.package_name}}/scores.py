@@ -41,7 +41,7 @@ def ordered_scores(model, rows, labels: list[str]):
             raise Refused(f"{told}; fix that row, or choose another features.numeric") from None
         raise Refused(f"params.yaml is not the model's ({error}); {mend}") from None
     if not numpy.isfinite(scores).all():
-        told = "the model answers probabilities that are no numbers"
+        told = "the model answers probabilities that are not numbers"
         raise Refused(f"{told}; mend the estimator's parameters in params.yaml")
     return scores
 
