@@ -16,8 +16,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from exact_model.errors import WRONG_ENVIRONMENT, Refused
-from exact_model.packages import LOCKS
+from exact_model.packages import LOCKS, pins
 from exact_model.processes import ROOM, call, locked
+from exact_model.tool import NAME
 
 # What a command is given of the caller's variables: where things are, not what they should do.
 KEPT = re.compile(
@@ -30,7 +31,6 @@ COMMAND = """#!/bin/sh
 file=$(readlink -f -- "$0")
 exec "${file%/*}/python" -I -c 'import sys; from exact.run import main; sys.exit(main(sys.argv[2:]))' "$@"
 """  # noqa: E501
-TOOL = re.compile(r"^exact-model==.*\n(?:[ \t]+.*\n)*", re.MULTILINE)
 # As `pip install --editable` would have it, but for whichever tree the commands run in.
 CODE = """import os, sys; tree = os.getenv("EXACT_TREE"); tree and sys.path.append(tree + "/src")
 import os; file = os.getenv("EXACT_TRACE"); file and exec(open(file, "rb").read())
@@ -58,7 +58,7 @@ def kept_environment(root: Path, tree: Path, on_progress: Callable[[str], None])
     if not pinned(tree):
         return Path(sys.prefix)
     files = [tree / name for name in (*LOCKS, ".python-version") if (tree / name).exists()]
-    texts = [TOOL.sub("", path.read_text(encoding="utf-8")) for path in files]
+    texts = [of_the_stages(path.read_text(encoding="utf-8")) for path in files]
     key = hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]
     folder = root / ROOM / "environments" / key
     with locked(folder.with_suffix(".lock")):
@@ -94,6 +94,20 @@ def refusal(folder: Path, tree: Path) -> str:
     return ""
 
 
+def of_the_stages(lock: str, own: str = "") -> str:
+    """The text of a lock without the tool, and without what the stages' `own` lock pins.
+
+    Else the locks of the tools, which no stage depends on, could give a package another hash.
+    """
+    pinned = {(name, marker) for name, _, marker in pins(own)} | {(NAME, "")}
+    kept = []
+    for block in re.split(r"^(?=\S)", lock, flags=re.MULTILINE):
+        named = {(name, marker) for name, _, marker in pins(block)}
+        named |= {(name, "") for name, _ in named}
+        kept += [] if named & pinned else [block]
+    return "".join(kept)
+
+
 def is_uv(program: str | Path) -> bool:
     """Whether a program is there, starts, and says that it is uv."""
     try:
@@ -113,10 +127,11 @@ def make_environment(root: Path, tree: Path, folder: Path) -> None:
     folder.with_suffix(".made").unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
     version = (tree / ".python-version").read_text(encoding="utf-8").strip()
-    locks = []
+    locks, own = [], ""
     for name in LOCKS:
         if (tree / name).exists():
-            text = TOOL.sub("", (tree / name).read_text(encoding="utf-8"))
+            text = of_the_stages((tree / name).read_text(encoding="utf-8"), own)
+            own = own or text
             locks.append(folder.with_name(f"{folder.name}-{name}"))
             locks[-1].write_text(text, encoding="utf-8")
     python = ["--quiet", "--python"]

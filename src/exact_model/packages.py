@@ -38,7 +38,7 @@ def installed() -> dict[str, str]:
     return {canonicalize_name(name): version for name, _, version in pairs}
 
 
-def locked(text: str) -> Iterator[tuple[str, str, str]]:
+def pins(text: str) -> Iterator[tuple[str, str, str]]:
     """Normalized name, version and marker of each package that the text of a lock pins."""
     for name, version, marker in LOCKED.findall(text):
         yield canonicalize_name(name), version, marker
@@ -53,7 +53,7 @@ def differences(root: Path, locks: Sequence[str]) -> list[str]:
     if running != ".".join(wanted.split(".")[:2]):
         found.append(f"Python is {running} but .python-version names {wanted}")
     for lock in locks:
-        for name, version, marker in locked((root / lock).read_text(encoding="utf-8")):
+        for name, version, marker in pins((root / lock).read_text(encoding="utf-8")):
             have = versions.get(name)
             if have != version and (not marker or Marker(marker).evaluate()):
                 state = f"is {have}" if have else "is not installed"
@@ -61,7 +61,7 @@ def differences(root: Path, locks: Sequence[str]) -> list[str]:
     known = {
         name
         for lock in root.glob("requirements*.lock")
-        for name, _, _ in locked(lock.read_text(encoding="utf-8"))
+        for name, _, _ in pins(lock.read_text(encoding="utf-8"))
     }
     return found + [
         f"{name} {versions[name]} is installed but no lock names it"

@@ -23,7 +23,7 @@ class Progress:
         self.total, self.finished = total, 0
         self.terminal = sys.stderr is not None and sys.stderr.isatty()
         self.lock, self.doing, self.start = threading.RLock(), {}, time.monotonic()
-        self.ended = False
+        self.ended = self.drawn = False
 
     def __enter__(self) -> "Progress":
         return self
@@ -86,11 +86,13 @@ class Progress:
             at += f"{time.monotonic() - self.start:.0f} s; "
             width = shutil.get_terminal_size().columns - 1
             self.write(CLEAR + printable(at + now)[:width])
+            self.drawn = True
 
     def clear(self) -> None:
-        """Take the line away."""
-        if self.terminal:
+        """Take the line away, if there is one."""
+        if self.drawn:
             self.write(CLEAR)
+            self.drawn = False
 
     def write(self, text: str) -> None:
         if sys.stderr is not None:

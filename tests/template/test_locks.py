@@ -67,6 +67,16 @@ def test_the_lock_of_a_plugin_has_only_what_the_plugin_adds(plugin):
     assert len(lock) < 15_000
 
 
+def test_the_lock_of_the_tools_names_nothing_that_the_stages_pin():
+    """No stage depends on it, so it must not give a package of theirs another hash."""
+    everywhere = {
+        line.split("==")[0]
+        for line in text(COMMON[0]).splitlines()
+        if "==" in line and " ; " not in line
+    }
+    assert "numpy" in everywhere and not everywhere & pins(text(COMMON[1])).keys()
+
+
 def test_a_package_has_the_same_version_in_every_lock():
     versions = {}
     for path in (ROOT / PROJECT).glob("*requirements*"):
