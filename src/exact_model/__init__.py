@@ -38,16 +38,17 @@ def verify(root: str | os.PathLike, revision: str = "HEAD", quick: bool = False)
     file) and the seconds of its stage. `problem` says why it could not run; `notes` is a list of
     sentences; `seconds` is the time of all. A rebuild that fails is a verdict, not an exception.
     """
-    from exact_model import git, verdicts, verifying
+    import functools
+
+    from exact_model import git, verifying
     from exact_model import quick as stored
     from exact_model.objects import Store
 
     place = _project(root)
     commit = git.resolved(place, revision)
-    work = stored.check if quick else verifying.verify
-    report = work(Store(place), place, revision, commit, len)
-    verdicts.look_at_releases(place, report, _releases(place), [revision])
-    return report
+    releases = git.releases_with_texts(place).values()
+    task = functools.partial(stored.check if quick else verifying.verify, Store(place))
+    return verifying.judged(task, releases, [revision], place, revision, commit, len)
 
 
 def compare(root: str | os.PathLike, a: str = "HEAD^", b: str = "HEAD") -> dict:
@@ -84,10 +85,3 @@ def _project(root: str | os.PathLike):
     from exact_model.packages import project_root
 
     return project_root(Path(root).resolve())
-
-
-def _releases(root):
-    """All releases of the project."""
-    from exact_model import git
-
-    return git.releases_with_texts(root).values()

@@ -5,7 +5,6 @@ Nothing is rebuilt: all of it is read from git, and from the cache or the remote
 
 import csv
 import json
-import re
 from collections.abc import Iterator
 
 from exact_model import describes, git, recorded, verdicts
@@ -13,7 +12,7 @@ from exact_model.changed_data import data
 from exact_model.dvcfiles import outputs, overlap
 from exact_model.errors import Refused
 from exact_model.flips import flips
-from exact_model.packages import LOCKED
+from exact_model.packages import pins
 from exact_model.sides import MISSING, Side, differing
 
 csv.field_size_limit(2**31 - 1)
@@ -107,8 +106,8 @@ def environment(a: Side, b: Side) -> dict:
 def packages(lock: str) -> dict[str, str]:
     """Package to version of a lock; to several, for several Pythons or machines."""
     found: dict[str, list[str]] = {}
-    for name, version, _ in LOCKED.findall(lock):
-        found.setdefault(re.sub(r"[-_.]+", "-", name).lower(), []).append(version)
+    for name, version, _ in pins(lock):
+        found.setdefault(name, []).append(version)
     return {name: " or ".join(versions) for name, versions in found.items()}
 
 

@@ -7,7 +7,7 @@ from exact_model import git, links, own
 from exact_model.checkout import check_out, pointed
 from exact_model.dvcfiles import Tree, looked_up, outputs, overlap, parsed, stages_of, tracked
 from exact_model.errors import Refused
-from exact_model.objects import Store, folder_md5, md5_of
+from exact_model.objects import FOLDER, Store, folder_md5, md5_of
 from exact_model.rebuild import Made, current, prepare
 from exact_model.reports import Report
 
@@ -24,12 +24,12 @@ def checked(
     `report` gets what is to be said of its own tool.
     """
     tree = check_out(root, commit, folder)
+    # Before anything is read that a link might bring from elsewhere.
+    links.check(root, commit, stages_of(git.content(root, commit, "dvc.lock")))
     tool = own.of(tree)
     if report:
         report.own_tool = tool
         report.notes += own.notes(tree, tool)
-    # Before anything is read that a link might bring from elsewhere.
-    links.check(root, commit, stages_of(git.content(root, commit, "dvc.lock")))
     stages = declared(tree)
     check_record(tree, stages)
     return tree, stages
@@ -80,15 +80,22 @@ def check_record(tree: Path, stages: dict[str, dict]) -> None:
     """Refused, with the stage, when it was not made with what the commit holds."""
     made = {path: md5 for stage in stages.values() for path, md5 in outputs(stage).items()}
     imported = {path: out.get("md5") for _, path, out in tracked(Tree(tree))}
+    known = {**imported, **made}
     for name, stage in stages.items():
         for dep in stage.get("deps", []):
             path, file = dep["path"], tree / dep["path"]
             refuse_pointers(tree, file)
-            there = made.get(path) or imported.get(path) or dep.get("md5")
-            if file.is_file() and path not in {*made, *imported}:
+            there = known.get(path) or dep.get("md5")
+            if file.is_file() and path not in known:
                 there = md5_of(file)
-            elif file.is_dir() and not any(overlap(path, one) for one in (*made, *imported)):
-                there = folder_md5(tree, path)
+            # Of a folder that DVC tracks itself, or in one, the list is not here.
+            elif file.is_dir() and not any(
+                overlap(path, one)
+                and (md5 or ".dir").endswith(".dir")
+                or path.startswith(f"{one}/")
+                for one, md5 in known.items()
+            ):
+                there = folder_md5(tree, path, known)
             if there != dep.get("md5"):
                 raise Refused(behind(name, path))
         for file, values in stage.get("params", {}).items():
@@ -97,6 +104,12 @@ def check_record(tree: Path, stages: dict[str, dict]) -> None:
                 for key, value in values.items():
                     if looked_up(content, key) != value:
                         raise Refused(behind(name, f"{key} in {file}"))
+
+
+def listed_here(folder: str, known: dict[str, str]) -> bool:
+    """Whether the files of a folder are those of git and of `known`: no list of DVC's is needed."""
+    parts = [(path, md5 or FOLDER) for path, md5 in known.items() if overlap(folder, path)]
+    return all(path.startswith(f"{folder}/") and not md5.endswith(FOLDER) for path, md5 in parts)
 
 
 def refuse_pointers(tree: Path, place: Path) -> None:

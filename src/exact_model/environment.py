@@ -15,8 +15,10 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from packaging.utils import canonicalize_name
+
 from exact_model.errors import WRONG_ENVIRONMENT, Refused
-from exact_model.packages import LOCKS, pins
+from exact_model.packages import BLOCK, LOCKS, MARKER
 from exact_model.processes import ROOM, call, locked
 from exact_model.tool import NAME
 
@@ -59,7 +61,8 @@ def kept_environment(root: Path, tree: Path, on_progress: Callable[[str], None])
         return Path(sys.prefix)
     files = [tree / name for name in (*LOCKS, ".python-version") if (tree / name).exists()]
     texts = [of_the_stages(path.read_text(encoding="utf-8")) for path in files]
-    key = hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]
+    # With what is written into it beside the packages.
+    key = hashlib.sha256("\0".join([*texts, COMMAND, CODE]).encode()).hexdigest()[:16]
     folder = root / ROOM / "environments" / key
     with locked(folder.with_suffix(".lock")):
         if not usable(folder, tree):
@@ -99,13 +102,19 @@ def of_the_stages(lock: str, own: str = "") -> str:
 
     Else the locks of the tools, which no stage depends on, could give a package another hash.
     """
-    pinned = {(name, marker) for name, _, marker in pins(own)} | {(NAME, "")}
-    kept = []
-    for block in re.split(r"^(?=\S)", lock, flags=re.MULTILINE):
-        named = {(name, marker) for name, _, marker in pins(block)}
-        named |= {(name, "") for name, _ in named}
-        kept += [] if named & pinned else [block]
-    return "".join(kept)
+    pinned = {(NAME, ""), *(requirement(found) for found in BLOCK.finditer(own))}
+
+    def kept(found: re.Match) -> str:
+        name, marker = requirement(found)
+        return "" if {(name, ""), (name, marker)} & pinned else found[0]
+
+    return BLOCK.sub(kept, lock)
+
+
+def requirement(found: re.Match) -> tuple[str, str]:
+    """Normalized name and marker of what BLOCK has found; the marker is empty where none is."""
+    marker = MARKER.search(found[2])
+    return canonicalize_name(found[1]), marker[1] if marker else ""
 
 
 def is_uv(program: str | Path) -> bool:

@@ -4,11 +4,6 @@ from exact_model.dvcfiles import outputs
 from exact_model.rebuild import Made
 from exact_model.reports import COULD_NOT_RUN, DIFFERS, IDENTICAL, Line
 
-# -- does the record describe the commit?
-
-
-# -- verdicts
-
 
 def compare(stages: dict[str, dict], made: Made) -> list[Line]:
     """A line for each recorded output, in the order in which the stages ran."""

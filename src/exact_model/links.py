@@ -15,6 +15,7 @@ from exact_model.errors import Refused
 ALWAYS = (
     *("dvc.yaml", "dvc.lock", "params.yaml", ".dvc", ".dvcignore", "pyproject.toml", "src"),
     *(".python-version", "requirements.lock", "requirements-dev.lock", "requirements-remote.lock"),
+    "vendor",
 )
 WORDS = re.compile(r"[^\s;&|<>()'\"=]+")
 # Linux gives up after as many.

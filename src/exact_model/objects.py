@@ -49,16 +49,15 @@ class Store:
         from dvc.exceptions import DvcException
         from dvc.repo import Repo
 
-        # DVC unpickles what it finds in its site cache. Where nobody has chosen one, it would be
-        # one that others may write into, or one that the project's own configuration names.
-        if "DVC_SITE_CACHE_DIR" not in os.environ:
-            os.environ["DVC_SITE_CACHE_DIR"] = scratch()
+        # DVC unpickles what it finds in its site cache. That must not be one that others may write
+        # into, or that the project's own configuration names.
+        place = os.environ.get("DVC_SITE_CACHE_DIR") or scratch()
         self.get = get
         self._remotes = {}
         self._states = {}
         self._lock = threading.Lock()
         try:
-            self._repo = Repo(str(root))
+            self._repo = Repo(str(root), config={"core": {"site_cache_dir": place}})
             self.cache = self._repo.cache.local
         except DvcException as error:
             raise Refused(f"DVC cannot open this project: {error}") from error
@@ -241,19 +240,28 @@ def md5_of(path: Path) -> str:
         return hashlib.file_digest(file, "md5").hexdigest()
 
 
-def folder_md5(tree: Path, path: str) -> str:
+def folder_md5(tree: Path, path: str, known: Mapping[str, str] | None = None) -> str:
     """The md5 of the folder `path` of a project, as DVC computes it: of the list of its files.
 
-    What a .dvcignore of the project names does not count.
+    What a .dvcignore of the project names does not count. `known` has the md5s of files by their
+    path in the project, whether they are there or not.
     """
     from dvc.fs import LocalFileSystem
     from dvc.ignore import DvcIgnoreFilter
 
-    fs, folder, files = LocalFileSystem(), tree / path, []
+    fs, folder, files, known = LocalFileSystem(), tree / path, [], known or {}
     # Not by way of a DVC repository, which would open whatever caches the project's settings name.
     for place, _, names in DvcIgnoreFilter(fs, str(tree)).walk(fs, str(folder)):
         for name in names:
             file = Path(place, name)
-            files.append({"md5": md5_of(file), "relpath": file.relative_to(folder).as_posix()})
+            if file.relative_to(tree).as_posix() not in known:
+                files.append({"md5": md5_of(file), "relpath": file.relative_to(folder).as_posix()})
+    inside = {name for name in known if name.startswith(f"{path}/")}
+    files += [{"md5": known[name], "relpath": name.removeprefix(f"{path}/")} for name in inside]
     listing = json.dumps(sorted(files, key=lambda file: file["relpath"]), sort_keys=True)
-    return hashlib.md5(listing.encode(), usedforsecurity=False).hexdigest() + FOLDER
+    return md5_of_bytes(listing.encode()) + FOLDER
+
+
+def md5_of_bytes(content: bytes) -> str:
+    """The md5 of these bytes, as DVC computes it."""
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()

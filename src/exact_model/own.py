@@ -11,14 +11,12 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 from exact_model.errors import Refused
-from exact_model.packages import LOCKS
+from exact_model.packages import BLOCK, LOCKS
 from exact_model.tool import NAME, Tool, running
 
 # Where the template names it.
 LOCK = "requirements-dev.lock"
 VENDOR = "vendor"
-# A requirement of a lock, with the lines that continue it.
-BLOCK = re.compile(r"^([A-Za-z0-9][\w.-]*)(.*(?:\n[ \t]+.*)*)", re.MULTILINE)
 PINNED = re.compile(r"==([^\s;\\]+)")
 HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 SHA256 = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
@@ -53,7 +51,7 @@ def of(tree: Path) -> Tool | None:
     Refused where a wheel of it lies in vendor/ that is not the one that the lock names.
     """
     files = {name: tree / name for name in LOCKS if (tree / name).is_file()}
-    tool = named({name: file.read_text(encoding="utf-8") for name, file in files.items()})
+    tool = named({name: text_of(file) for name, file in files.items()})
     folder = tree / VENDOR
     for file in sorted(folder.iterdir()) if folder.is_dir() else ():
         if canonicalize_name(re.split(r"-\d", file.name)[0]) != NAME:
@@ -67,6 +65,14 @@ def of(tree: Path) -> Tool | None:
             told = f"{place} is sha256:{found}, and {LOCK} {lock}"
             raise Refused(f"{told}; find out who replaced one of the two")
     return tool
+
+
+def text_of(lock: Path) -> str:
+    """The text of a lock; Refused where it is not UTF-8."""
+    try:
+        return lock.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise Refused(f"{lock.name} is not UTF-8; run `make lock` and commit it") from None
 
 
 def notes(tree: Path, tool: Tool | None) -> list[str]:

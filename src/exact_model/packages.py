@@ -15,6 +15,9 @@ from exact_model.errors import Refused, WrongEnvironment
 LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-remote.lock")
 # Differences named in one message.
 MOST_TOLD = 8
+# A requirement of a lock: its name, and the rest with the lines that continue it.
+BLOCK = re.compile(r"^([A-Za-z0-9][\w.-]*)(.*(?:\n[ \t]+.*)*\n?)", re.MULTILINE)
+MARKER = re.compile(r";\s*(.+?)\s*(?:\\|--hash|$)", re.MULTILINE)
 LOCKED = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)(?: *; *([^\\\n]+?))? *\\?$", re.MULTILINE)
 
 

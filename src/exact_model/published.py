@@ -34,8 +34,9 @@ PLAIN = {
     "projectname",
     "oss_endpoint",
     "use_https",
-    "ssl_verify",
 }
+# Where DVC reads what its user and the machine have set.
+OF_THE_USER = ("DVC_GLOBAL_CONFIG_DIR", "DVC_SYSTEM_CONFIG_DIR")
 REMOTE = re.compile(r"""^['"]?remote "(.+?)"['"]?$""")
 GET = "name its place: --remote URL"
 
@@ -56,7 +57,10 @@ class Published:
         found = sorted(
             name.parent
             for name in names
-            if name.name == "dvc.yaml" and name.with_name("dvc.lock") in names
+            if name.name == "dvc.yaml"
+            and name.with_name("dvc.lock") in names
+            # git lets a hostile tree hold these, which would lead out of the clone.
+            and not {"..", ".git"} & {*name.parts}
         )
         if path is not None:
             wanted = PurePosixPath(os.path.normpath(path))
@@ -174,6 +178,11 @@ def cloned(repo: str) -> Iterator[Published]:
     # What a path means from here, git would not find from the folder of the clone.
     source = repo if origin is None or "://" in repo else str(Path(repo).resolve())
     place = Path(tempfile.mkdtemp(prefix="exact-"))
+    # What this user has told DVC of a remote, such as a password, is not for one of that name.
+    before = {
+        name: os.environ.get(name) for name in ("DVC_GLOBAL_CONFIG_DIR", "DVC_SYSTEM_CONFIG_DIR")
+    }
+    os.environ.update(dict.fromkeys(before, str(place / "settings")))
     try:
         clone = place / "clone"
         clone.mkdir()
@@ -185,6 +194,9 @@ def cloned(repo: str) -> Iterator[Published]:
         git.git(clone, "config", "core.bare", "false")
         yield Published(clone, origin)
     finally:
+        for name, value in before.items():
+            os.environ.pop(name)
+            os.environ.update({} if value is None else {name: value})
         clear(place)
 
 

@@ -7,14 +7,13 @@ to a stage such as prod. Tags are GTO's.
 """
 
 import argparse
-import hashlib
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from exact_model import git, verdicts
 from exact_model.errors import Refused
-from exact_model.objects import Store
+from exact_model.objects import Store, md5_of_bytes
 from exact_model.recorded import Records
 from exact_model.release_checks import (
     check_can_tag,
@@ -39,12 +38,6 @@ from exact_model.versions import (
 STAGE = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9_/-]*[a-zA-Z0-9])?")
 
 
-# -- names
-
-
-# -- checks
-
-
 # -- tags
 
 
@@ -54,7 +47,7 @@ def message(root: Path, commit: str, model: str, version: str) -> str:
     records = Records.of(root, commit)
     count = sum(len(stage["outs"]) for stage in records.stages.values())
     path = model_path(root, commit, model)
-    md5 = hashlib.md5(lock, usedforsecurity=False).hexdigest()
+    md5 = md5_of_bytes(lock)
     return (
         f"{model} {version}\n\n{path} {records.md5(path)}\ndvc.lock {md5}\n"
         f"{REBUILT}{count} outputs identical. Recovered from the remote in a new clone.\n"

@@ -7,8 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from exact_model import checkout, describes, git, own, quick, verifying
-from exact_model.commands import setup
+from exact_model import checkout, describes, git, gitsetup, own, quick, verifying
 from exact_model.errors import Refused
 from exact_model.objects import NO_REMOTE, Store, md5_of
 from exact_model.processes import workplace
@@ -40,13 +39,13 @@ def check_can_tag(root: Path, tag: str, commit: str) -> None:
 
 def check_clean(root: Path) -> None:
     """Refused, with the files, where the tree is not that of the commit."""
-    setup.hide_stores(root)
+    gitsetup.hide_stores(root)
     # Not by `git status`, which takes a notebook that was run for changed.
     top = git.git(root, "rev-parse", "--show-toplevel").strip("\n")
     changed = git.git(Path(top), "diff", "--name-only", "-z", "HEAD").split("\0")
     new = git.git(Path(top), "ls-files", "--others", "--exclude-standard", "-z").split("\0")
     found = [name for name in (*changed, *new) if name]
-    for store in setup.stores(root):
+    for store in gitsetup.stores(root):
         if inside := [name for name in found if Path(top, name).is_relative_to(store)]:
             told = f"{inside[0]} lies in the DVC remote, which git must not hold"
             raise Refused(f"{told}; run `git rm -r --cached {shlex.quote(str(store))}`")

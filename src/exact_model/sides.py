@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from exact_model import git
 from exact_model.dvcfiles import artifacts, looked_up, metrics_files, parsed
 from exact_model.errors import Refused
-from exact_model.objects import Store
+from exact_model.objects import Store, md5_of_bytes
 from exact_model.recorded import Records
 
 # What dvc.yaml may name as an artifact of type predictions; this where it names none.
@@ -54,7 +54,7 @@ class Side:
         name = looked_up(self.records.params, "data.file")
         text = git.content(self.root, self.commit, name) if isinstance(name, str) else None
         if text is not None and name not in found:
-            found[name] = hashlib.md5(text, usedforsecurity=False).hexdigest()
+            found[name] = md5_of_bytes(text)
         return found
 
     def lines(self, path: str) -> dict[str, dict]:

@@ -5,7 +5,6 @@ as far as they agree with it.
 """
 
 import contextlib
-import hashlib
 import json
 import re
 from collections.abc import Iterable
@@ -14,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from exact_model import dvcfiles, git, recorded, reports
+from exact_model.objects import md5_of_bytes
 from exact_model.processes import ROOM
 from exact_model.show import SHORT
 
@@ -74,7 +74,7 @@ def doubt(root: Path, release: git.Release, inside: str, lock: bytes) -> Doubt |
     lines = LINE.findall(release.text)
     if len(lines) < 2 or dvcfiles.LOCK not in dict(lines):
         return Doubt("its text names no model and dvc.lock, so `exact release` did not make it")
-    made = {**dict(dvcfiles.locked_outputs(lock)), dvcfiles.LOCK: md5_of_text(lock)}
+    made = {**dict(dvcfiles.locked_outputs(lock)), dvcfiles.LOCK: md5_of_bytes(lock)}
     for path, md5 in lines:
         known = made.get(path)
         if known is None:
@@ -86,10 +86,6 @@ def doubt(root: Path, release: git.Release, inside: str, lock: bytes) -> Doubt |
     if first != wanted:
         return Doubt(f"the tag's text is that of another release ({first})", True)
     return None
-
-
-def md5_of_text(text: bytes) -> str:
-    return hashlib.md5(text, usedforsecurity=False).hexdigest()
 
 
 def names(name: str, release: git.Release) -> bool:

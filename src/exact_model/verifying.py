@@ -8,6 +8,7 @@ from pathlib import Path
 from exact_model import describes, git, judge, own, reads, rebuild, verdicts
 from exact_model.container import Container, build, engine
 from exact_model.environment import NOT_PINNED, kept_environment, pinned
+from exact_model.errors import Refused
 from exact_model.explain import Case, explain
 from exact_model.objects import Store
 from exact_model.processes import cancelled, workplace
@@ -74,3 +75,11 @@ def verify_in(
     report.problem = report.problem or reads.outside(read)
     on_progress("comparing")
     explain(Case(root, report.commit, tree, environment, store, stages, made, report, read))
+
+
+def judged(task, releases, asked, root: Path, name: str, commit: str, on_progress) -> Report:
+    """The report of `task` on a commit, and on its releases, some of which were `asked` for."""
+    report = task(root, name, commit, on_progress)
+    with contextlib.suppress(Refused):
+        verdicts.look_at_releases(root, report, releases, asked)
+    return report

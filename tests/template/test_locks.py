@@ -188,7 +188,7 @@ def expected(**moved: str) -> dict[str, dict[str, str]]:
     """Version 1 of everything, but for what moved."""
     names = {
         "": ["base", "model", "partly"],
-        "dev": ["base", "tool"],
+        "dev": ["tool"],
         "notebook": ["book", "shared"],
         "remote": ["more", "partly", "plugin", "shared"],
         "uv": ["uv"],

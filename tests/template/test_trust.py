@@ -152,13 +152,18 @@ def test_by_an_outsider(team, outsider):
     assert [report for report in reports if note not in "\n".join(report["notes"])] == []
 
 
-@pytest.mark.exhaustive
-def test_in_a_checkout_of_the_commit_itself(team, outsider, tmp_path):
+# What Python could import from the folder in which the judge stands.
+IMPORTED = ["a .pth", "sitecustomize", "usercustomize", "packages with the tool's and DVC's names"]
+
+
+@pytest.mark.parametrize("names", [IMPORTED, pytest.param(None, marks=pytest.mark.exhaustive)])
+def test_in_a_checkout_of_the_commit_itself(team, outsider, tmp_path, names):
     """An outsider's tool that stands in the files of the commit that it judges."""
     clone, found = Project(tmp_path / "clone"), {}
     (tmp_path / "altruism-store").symlink_to(team.project.root.parent / "altruism-store")
     outsider.run("git", "clone", "--quiet", team.project.root, clone.root)
-    for name, commit in team.commits.items():
+    for name in names or team.commits:
+        commit = team.commits[name]
         outsider.run("git", "checkout", "--quiet", "--force", commit, cwd=clone.root)
         status, (report,) = judged(outsider, commit, cwd=clone.root)
         found[name] = status, report
@@ -239,7 +244,10 @@ def step(runner: Runner, one: dict, event: dict[str, str]) -> subprocess.Complet
     return None
 
 
-SOME = ["the wheel and its lock line", "the Makefile", "the CI files", "honest: the Makefile"]
+SOME = [
+    *("the wheel and its lock line", "the wheel alone", "the lock line alone", "the Makefile"),
+    *("the CI files", "a judge of the old layout", "honest: the Makefile"),
+]
 
 
 @pytest.mark.parametrize("names", [SOME, pytest.param(None, marks=pytest.mark.exhaustive)])

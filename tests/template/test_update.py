@@ -414,7 +414,12 @@ def test_a_wheel_that_was_not_the_templates_is_replaced(template, tmp_path):
 
 def dirty(project, template):
     (project / "README.md").write_text("Mine\n")
-    return "README.md is not committed; commit or stash your changes first", ()
+    return "README.md is not committed; commit it, or `git stash --include-untracked`", ()
+
+
+def new(project, template):
+    (project / "notes.txt").write_text("Mine\n")
+    return "notes.txt is not committed; commit it, or `git stash --include-untracked`", ()
 
 
 def unknown(project, template):
@@ -455,7 +460,7 @@ def refused_by_the_template(project, template):
 
 
 @pytest.mark.parametrize(
-    "case", [dirty, unknown, moved, rewritten, broken, without_git, refused_by_the_template]
+    "case", [dirty, new, unknown, moved, rewritten, broken, without_git, refused_by_the_template]
 )
 def test_a_refusal_is_one_sentence_and_changes_nothing(case, template, tmp_path):
     project = cookiecutter(template, tmp_path)
@@ -468,6 +473,14 @@ def test_a_refusal_is_one_sentence_and_changes_nothing(case, template, tmp_path)
     assert {
         name: text for name, text in after.items() if not name.startswith(".dvc/tmp/")
     } == before
+
+
+@pytest.mark.parametrize("case", [dirty, new])
+def test_what_the_refusal_of_a_dirty_tree_says_helps(case, template, tmp_path):
+    project = cookiecutter(template, tmp_path)
+    words, _ = case(project, template)
+    run("sh", "-c", re.search("`(.+)`", words)[1], cwd=project)
+    assert update(project).returncode == 0
 
 
 # -- projects that hold the tool themselves

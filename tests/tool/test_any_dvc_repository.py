@@ -56,6 +56,21 @@ def test_a_folder_that_a_stage_depends_on_is_hashed(repository, quick):
     assert "dvc.lock does not describe this commit" in problem and "code/tools" in problem
 
 
+@pytest.mark.parametrize("changed", [False, True], ids=["as recorded", "changed"])
+def test_a_folder_of_which_dvc_tracks_a_file(repository, changed):
+    """`deps: [input]`: one file there is in git, another is DVC's."""
+    repository.write("input/lookup.csv", "a\n")
+    repository.write("dvc.yaml", PIPELINE.replace("[input/raw.txt, ", "[input, "))
+    repository.build("A folder")
+    if changed:
+        repository.write("input/lookup.csv", "b\n")
+        repository.commit("Stale")
+    report = verify(repository, 2 if changed else 0, "--quick")
+    assert bool(report["problem"]) == changed
+    if changed:
+        assert "input has changed since stage clean last ran" in report["problem"]
+
+
 def test_a_folder_with_files_that_dvc_ignores(repository):
     repository.write("code/tools/__pycache__/words.pyc", "x")
     assert verify(repository, 0, "--quick")["verdict"] == "identical"

@@ -107,6 +107,7 @@ def test_refused(call, told, unchanged):
 
 def test_it_leaves_the_process_alone(unchanged, monkeypatch):
     monkeypatch.setenv("PYTHONHASHSEED", "7")
+    monkeypatch.delenv("DVC_SITE_CACHE_DIR", raising=False)
     before = dict(os.environ), os.getcwd()
     exact_model.verify(unchanged.root, quick=True)
     exact_model.compare(unchanged.root)

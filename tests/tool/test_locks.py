@@ -1,5 +1,6 @@
 """Which lines of a commit's locks its rebuild is made with."""
 
+from exact_model import environment
 from exact_model.environment import of_the_stages
 
 OWN = """numpy==2.0 \\
@@ -33,3 +34,14 @@ def test_a_lock_of_the_tools_gives_no_hash_to_what_the_stages_pin():
 
 def test_the_stages_own_lock_stays_as_it_is():
     assert of_the_stages(OWN) == OWN
+
+
+def test_an_environment_is_made_again_for_another_launcher(tmp_path, monkeypatch):
+    """What is written into it beside the packages is a part of its name."""
+    monkeypatch.setattr(environment, "usable", lambda *words: True)
+    for name in ("requirements.lock", ".python-version"):
+        (tmp_path / name).write_text("")
+    before = environment.kept_environment(tmp_path, tmp_path, len)
+    assert environment.kept_environment(tmp_path, tmp_path, len) == before
+    monkeypatch.setattr(environment, "COMMAND", "another")
+    assert environment.kept_environment(tmp_path, tmp_path, len) != before

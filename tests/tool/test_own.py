@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from exact_model import own
+from exact_model.environment import of_the_stages
 from exact_model.errors import Refused
 from exact_model.reports import IDENTICAL, Line, Report
 from exact_model.show import json_of, markdown, table
@@ -41,6 +42,14 @@ UNCLEAR = {
 @pytest.mark.parametrize(("text", "tool"), NAMED.values(), ids=NAMED)
 def test_named(text, tool):
     assert own.named({"requirements-dev.lock": text}) == tool
+
+
+@pytest.mark.parametrize("text", [*(text for text, _ in NAMED.values()), *UNCLEAR.values()])
+def test_what_is_named_is_what_a_rebuild_leaves_out(text):
+    left = of_the_stages(text)
+    assert own.named({"requirements-dev.lock": left}) is None
+    others = [line for line in text.splitlines() if line.startswith(("numpy", "dvc", "#"))]
+    assert [line for line in left.splitlines() if line in others] == others
 
 
 @pytest.mark.parametrize("text", UNCLEAR.values(), ids=UNCLEAR)
@@ -128,3 +137,9 @@ def test_every_form_of_a_report_names_the_tool():
     assert markdown([report]).splitlines()[-1] == f"- {told}"
     assert f'"tool": {{\n      "sha256": "{A}",\n      "version": "1.2.3"' in json_of([report])
     assert f'"own_tool": {{\n      "sha256": "{B}"' in json_of([report])
+
+
+def test_a_lock_that_is_not_utf_8(tmp_path):
+    (tmp_path / "requirements-dev.lock").write_bytes(b"# caf\xe9\n")
+    with pytest.raises(Refused, match="requirements-dev.lock is not UTF-8; run `make lock`"):
+        own.of(tmp_path)

@@ -23,6 +23,7 @@ CONFIG = """
     bearer_token_command = touch /tmp/evil
     configpath = evil
     keyfile = evil
+    ssl_verify = /tmp/evil
 {more}[hydra]
     enabled = true
     plugins_path = src
@@ -127,6 +128,49 @@ def test_a_folder_beside_somebody_elses_clone(tmp_path):
         mirror = str(tmp_path / """a #mirror, 'with' "names" % é""")
         store, notes = away.store(away.project(commit, None), commit, mirror)
         assert (store.address("store")[0], notes) == (mirror, [])
+
+
+def tree(folder: Path, entries: dict[str, str | dict]) -> str:
+    """The hash of a git tree with any names of entries, which git itself would not make."""
+    content = b""
+    for name, entry in sorted(entries.items()):
+        if isinstance(entry, dict):
+            mode, found = b"40000", tree(folder, entry)
+        else:
+            (folder / "blob").write_text(entry)
+            mode, found = b"100644", git(folder, "hash-object", "-w", "blob")
+        content += mode + b" " + name.encode() + b"\0" + bytes.fromhex(found)
+    (folder / "tree").write_bytes(content)
+    return git(folder, "hash-object", "-t", "tree", "-w", "--literally", "tree")
+
+
+FILES = {"dvc.yaml": "stages: {}\n", "dvc.lock": "schema: '2.0'\n"}
+HOSTILE = {
+    "beside the clone": {"..": {"..": {"victim": FILES}}},
+    "in git's own folder": {".git": FILES},
+}
+
+
+@pytest.mark.parametrize("entries", HOSTILE.values(), ids=HOSTILE)
+def test_a_path_that_leads_out_of_the_clone_is_not_a_project(tmp_path, entries):
+    git(tmp_path, "init", "--quiet", "origin")
+    origin = tmp_path / "origin"
+    commit = git(origin, "commit-tree", "-m", "x", tree(origin, entries))
+    git(origin, "update-ref", "refs/heads/main", commit)
+    with cloned(str(origin)) as found, pytest.raises(Refused, match="no dvc.yaml with a dvc.lock"):
+        found.project(commit, None)
+
+
+def test_what_the_user_has_told_dvc_of_a_remote_is_not_for_theirs(tmp_path, monkeypatch):
+    """Their remote may have the name of one whose password is in the user's own settings."""
+    monkeypatch.setenv("DVC_GLOBAL_CONFIG_DIR", str(tmp_path / "own"))
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own/config").write_text("['remote \"store\"']\n    password = secret\n")
+    folder, commit = repository(tmp_path / "origin", ".", url="https://example.invalid/x")
+    with cloned(str(folder)) as found:
+        store, _ = found.store(found.project(commit, None), commit, None)
+        assert "secret" not in str(store._repo.config["remote"])
+    assert os.environ["DVC_GLOBAL_CONFIG_DIR"] == str(tmp_path / "own")
 
 
 def test_which_project(tmp_path):

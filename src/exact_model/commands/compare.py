@@ -4,6 +4,7 @@ A is HEAD's parent and B is HEAD unless they are named. With --log, the newest r
 """
 
 import argparse
+import contextlib
 import functools
 import shlex
 import textwrap
@@ -290,10 +291,17 @@ def far_back(releases: list[dict], count: int) -> str:
 # -- the command
 
 
-def compared(root: Path, a: str, b: str, on_progress: Callable[[str], None] = len) -> dict:
-    """All that changed between two commits, versions or model files."""
+@contextlib.contextmanager
+def both(root: Path, names: list[str], on_progress: Callable[[str], None]) -> Iterator[tuple]:
+    """The two sides that are asked for, and a place for their files while they are compared."""
     with workplace(root) as place:
-        return changes.changes(*sides(root, [a, b], place, Store(root, on_progress)))
+        yield sides(root, names, place, Store(root, on_progress))
+
+
+def compared(root: Path, a: str, b: str) -> dict:
+    """All that changed between two commits, versions or model files."""
+    with both(root, [a, b], len) as pair:
+        return changes.changes(*pair)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -316,8 +324,7 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.html:
         check_writable(arguments.html)
     names = [arguments.a or "HEAD^", arguments.b or "HEAD"]
-    with Progress() as progress, workplace(root) as place:
-        a, b = sides(root, names, place, Store(root, progress.step))
+    with Progress() as progress, both(root, names, progress.step) as (a, b):
         found = changes.changes(a, b)
         if arguments.html:
             html = page.page(found, curves.pictures(a, b), texts(found))

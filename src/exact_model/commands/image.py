@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from exact_model import describes, dvcfiles, git, verdicts
 from exact_model.container import STEP, Container, add_options, build, engine
 from exact_model.errors import Misused, Refused
-from exact_model.objects import Store
+from exact_model.objects import Store, md5_of_bytes
 from exact_model.packages import project_root
 from exact_model.processes import check_writable, workplace
 from exact_model.progress import Progress
@@ -100,8 +100,8 @@ def labels(root: Path, commit: str, model: str, version: str, path: str) -> dict
         f"{OCI}.created": git.person(root, commit)["committed"],
         f"{OCI}.source": source(root),
         f"{OWN}.model": records.md5(path) or "",
-        f"{OWN}.dvc.lock": hashlib.md5(lock, usedforsecurity=False).hexdigest(),
-        f"{OWN}.requirements.lock": hashlib.md5(records.lock.encode()).hexdigest(),
+        f"{OWN}.dvc.lock": md5_of_bytes(lock),
+        f"{OWN}.requirements.lock": md5_of_bytes(records.lock.encode()),
         f"{OWN}.tool": running().version,
         f"{OWN}.tool.sha256": running().sha256,
     }
@@ -231,7 +231,7 @@ def checked(root: Path, reference: str, said: dict[str, str]) -> tuple[str, str]
         raise Refused(f"{told}, which git does not know here; `git fetch --all --tags` may help")
     packages = Records.of(root, commit).lock.encode()
     for name, content in (("dvc.lock", lock), ("requirements.lock", packages)):
-        if hashlib.md5(content, usedforsecurity=False).hexdigest() != said.get(f"{OWN}.{name}"):
+        if md5_of_bytes(content) != said.get(f"{OWN}.{name}"):
             raise Refused(f"{told}, whose {name} is another; do not trust it")
     model = said.get(f"{OCI}.title", "")
     if version not in [*released(root, commit, model), commit[:SHORT]]:

@@ -10,8 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from exact_model import describes, dvcfiles, git, history
-from exact_model.commands import setup
+from exact_model import describes, dvcfiles, git, gitsetup, history
 from exact_model.commands.pull import set_aside, wanted
 from exact_model.dvcfiles import Commit, parsed, tracked
 from exact_model.errors import Refused
@@ -92,7 +91,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Copy what is missing on the remote, each object hashed on the way."""
     root = project_root(Path.cwd()).resolve()
-    setup.hide_stores(root)
+    gitsetup.hide_stores(root)
     store = Store(root)
     if arguments.check:
         with Progress() as progress:

@@ -5,8 +5,8 @@ and the stages that are stale now.
 """
 
 import argparse
+import contextlib
 import json
-import re
 import shlex
 import subprocess
 import sys
@@ -14,19 +14,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from exact_model import git
+from exact_model import git, own
 from exact_model.errors import Refused
 from exact_model.packages import project_root
 from exact_model.processes import program
+from exact_model.progress import Progress
 from exact_model.template import RECORD, changed, merge, record, status
 from exact_model.text import printable
-from exact_model.tool import NAME
 
 CONFLICTS = {
     "UU": "you and the template changed the same lines; keep what is right and remove the markers",
     "AA": "you and the template added it; keep what is right and remove the markers",
     "UD": "you changed it, and the template removed it; keep or remove it",
 }
+
+WHEN_STOPPED = "stopped; `git reset --hard` takes back what was merged"
 
 
 @dataclass(frozen=True)
@@ -55,19 +57,19 @@ def check_ready(root: Path) -> None:
     dirty = [path for _, path in status(root)]
     if dirty:
         more = f" and {len(dirty) - 1} more" if len(dirty) > 1 else ""
-        raise Refused(f"{dirty[0]}{more} is not committed; commit or stash your changes first")
+        raise Refused(
+            f"{dirty[0]}{more} is not committed; commit it, or `git stash --include-untracked`"
+        )
 
 
 def state(root: Path) -> State:
     """How the project is now."""
-    found = (tool(path.read_text(encoding="utf-8")) for path in root.glob("requirements*.lock"))
-    return State(record(root)["commit"], next(filter(None, found), ""), stale(root))
-
-
-def tool(lock: str) -> str:
-    """The tool's version and sha256 in the text of a lock; empty where it names none."""
-    line = re.search(rf"^{NAME}==(\S+) \\\n +--hash=(sha256:[0-9a-f]+)$", lock, re.MULTILINE)
-    return f"{NAME} {line[1]} ({line[2]})" if line else ""
+    locks = {file.name: own.text_of(file) for file in root.glob("requirements*.lock")}
+    tool = None
+    # A lock may be in conflict.
+    with contextlib.suppress(Refused):
+        tool = own.named(locks)
+    return State(record(root)["commit"], str(tool or ""), stale(root))
 
 
 def stale(root: Path) -> dict[str, set[str]] | None:
@@ -171,8 +173,9 @@ def main(arguments: argparse.Namespace) -> int:
     """Update; the exit status is 0, or 1 where something is left to settle."""
     root = project_root(Path.cwd()).resolve()
     check_ready(root)
-    print("update: comparing the template's commits", file=sys.stderr, flush=True)
-    change = changed(root, arguments.to)
+    with Progress() as progress:
+        progress.step("comparing the template's commits")
+        change = changed(root, arguments.to)
     if change is None:
         print(f"nothing to do: the project is of {record(root)['commit'][:12]}, as wanted")
         return 0

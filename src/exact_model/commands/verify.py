@@ -10,14 +10,14 @@ import functools
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from exact_model import git, own, published, quick, show, verdicts, verifying
+from exact_model import git, own, published, quick, show, verifying
 from exact_model.container import add_options
 from exact_model.errors import Misused, Refused
 from exact_model.objects import Store
 from exact_model.packages import project_root
 from exact_model.processes import cancel
 from exact_model.progress import Progress
-from exact_model.reports import COULD_NOT_RUN, DIFFERS, IDENTICAL, MISSING, SAME_MODEL, Report
+from exact_model.reports import COULD_NOT_RUN, DIFFERS, IDENTICAL, MISSING, SAME_MODEL
 
 WHEN_STOPPED = "stopped; what was rebuilt is removed"
 STATUS = {IDENTICAL: 0, SAME_MODEL: 1, DIFFERS: 1, COULD_NOT_RUN: 2, MISSING: 2}
@@ -35,14 +35,6 @@ def wanted(root: Path, arguments: argparse.Namespace) -> list[tuple[str, str]]:
     for name, commit in found:
         first.setdefault(commit, (name, commit))
     return list(first.values())
-
-
-def judged(task, releases, asked, root: Path, name: str, commit: str, on_progress) -> Report:
-    """The report of `task` on a commit, and on its releases, some of which were `asked` for."""
-    report = task(root, name, commit, on_progress)
-    with contextlib.suppress(Refused):
-        verdicts.look_at_releases(root, report, releases, asked)
-    return report
 
 
 def all_of(root: Path, pairs: list, jobs: int, task, progress: Progress, tables: bool) -> list:
@@ -125,7 +117,7 @@ def main(arguments: argparse.Namespace) -> int:
         root, pairs, task = asked_for(arguments, places)
         releases = git.releases_with_texts(root)
         asked = arguments.revisions + ([*releases] if arguments.tags else [])
-        task = functools.partial(judged, task, releases.values(), asked)
+        task = functools.partial(verifying.judged, task, releases.values(), asked)
         with Progress(len(pairs)) as progress:
             reports = all_of(root, pairs, arguments.jobs, task, progress, tables=form is None)
     if form:
