@@ -105,8 +105,11 @@ def judged(who: Project, *words, cwd=None, **environ) -> tuple[int, list[dict]]:
     return done.returncode, json.loads(done.stdout)
 
 
-def check(team: Team, found: dict[str, tuple[int, dict]]) -> None:
-    """Every forged commit is refused, with the sentence that it should have, and no honest one."""
+def check(team: Team, found: dict[str, tuple[int, dict]], names=None) -> None:
+    """Every forged commit is refused, with the sentence that it should have, and no honest one.
+
+    All are there, or those with these `names`.
+    """
     wrong = {}
     for name, (status, report) in found.items():
         text = "\n".join([report["problem"] or "", *report["notes"]])
@@ -122,7 +125,7 @@ def check(team: Team, found: dict[str, tuple[int, dict]]) -> None:
                 fits = fits and line["recorded"] == FALSE and line["verdict"] == "differs"
         if not fits:
             wrong[name] = (status, report["verdict"], text, report["lines"])
-    assert found.keys() == team.commits.keys() and not wrong
+    assert found.keys() == {*(names or team.commits)} and not wrong
 
 
 def test_from_a_checkout_that_is_trusted(team):
@@ -130,7 +133,8 @@ def test_from_a_checkout_that_is_trusted(team):
     assert status == 1
     check(team, by_name(team, reports))
     could = {n for n, (_, report) in by_name(team, reports).items() if report["problem"]}
-    assert could == SENTENCES.keys()
+    # While a process that was left behind writes into dvc.lock, DVC may also fail to read it.
+    assert could - {"run.py leaves a process that writes dvc.lock"} == SENTENCES.keys()
 
 
 def by_name(team: Team, reports: list[dict]) -> dict[str, tuple[int, dict]]:
@@ -167,7 +171,7 @@ def test_in_a_checkout_of_the_commit_itself(team, outsider, tmp_path, names):
         outsider.run("git", "checkout", "--quiet", "--force", commit, cwd=clone.root)
         status, (report,) = judged(outsider, commit, cwd=clone.root)
         found[name] = status, report
-    check(team, found)
+    check(team, found, names)
     assert list((outsider.root / "seen").iterdir()) == []
 
 
