@@ -62,7 +62,7 @@ UV_LOCK := "{{cookiecutter.project_slug}}/requirements-uv.lock"
 	@touch $@
 
 # An environment whose Python is gone proves nothing.
-ifneq (whole,$(shell .venv/bin/python -I -c 'import cookiecutter, exact_model, pytest, uv, xdist; print("whole")' 2>&1))
+ifneq (whole,$(shell { .venv/bin/python -I -c 'import cookiecutter, exact_model, pytest, uv, xdist; print("whole")'; } 2>&1))
 .PHONY: .venv/.made
 endif
 

@@ -477,8 +477,8 @@ RUN = {
 }
 # Where else it is run, or why it is not.
 ELSEWHERE = {
-    "own.py: make lock": "test_variables.py and test_locks.py run it; its refusal is tool/test_own.py's",
-    "update.py: git reset --hard": "what a Ctrl-C in the middle of a merge leaves is a matter of time",
+    "own.py: make lock": "test_locks.py runs it; the refusal is tool/test_own.py's",
+    "update.py: git reset --hard": "what a Ctrl-C in a merge leaves is a matter of time",
     "update.py: git stash --include-untracked": "test_update.py",
     "release_checks.py: make env": "test_trust.py has the refusal, and all tests make env",
     "Makefile: .venv/bin/dvc status --cloud": "run by `make push` itself, whose words it explains",
