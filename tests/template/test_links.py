@@ -128,8 +128,8 @@ REFUSED = {
         lambda p: p.link("src/pizza/count.py", "../../../.git/config"),
     ),
     "a submodule": (
-        "in the submodule team/vendor",
-        lambda p: (p.submodule("vendor"), p.link("src/pizza/count.py", "../../vendor/count.py")),
+        "in the submodule team/shared",
+        lambda p: (p.submodule("shared"), p.link("src/pizza/count.py", "../../shared/count.py")),
     ),
     "a script that the command names": (
         f"team/scripts {OUT}",
@@ -166,7 +166,7 @@ ACCEPTED = {
     "an unused link": lambda p: p.link("notes/elsewhere", p.out / "src"),
     "an unused dangling link": lambda p: p.link("notes/gone", "/nowhere/at/all"),
     "an unused link of another project": lambda p: (p.top / "other").symlink_to("/etc"),
-    "an unused submodule": lambda p: p.submodule("vendor"),
+    "an unused submodule": lambda p: p.submodule("shared"),
     "a dep above in the repository": record_and("../shared/count.py"),
 }
 

@@ -247,9 +247,10 @@ def locked(small):
 
 
 def pins(model="1", base="1", tool="1", book="1", uv="1", **more):
+    """What each lock pins; requirements-dev.lock leaves out what requirements.lock pins."""
     return {
         "": {"base": base, "model": model, **more},
-        "-dev": {"base": base, "tool": tool},
+        "-dev": {"tool": tool},
         "-notebook": {"book": book},
         "-uv": {"uv": uv},
     }
