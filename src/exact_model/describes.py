@@ -89,12 +89,7 @@ def check_record(tree: Path, stages: dict[str, dict]) -> None:
             if file.is_file() and path not in known:
                 there = md5_of(file)
             # Of a folder that DVC tracks itself, or in one, the list is not here.
-            elif file.is_dir() and not any(
-                overlap(path, one)
-                and (md5 or ".dir").endswith(".dir")
-                or path.startswith(f"{one}/")
-                for one, md5 in known.items()
-            ):
+            elif file.is_dir() and listed_here(path, known):
                 there = folder_md5(tree, path, known)
             if there != dep.get("md5"):
                 raise Refused(behind(name, path))
