@@ -179,9 +179,7 @@ def cloned(repo: str) -> Iterator[Published]:
     source = repo if origin is None or "://" in repo else str(Path(repo).resolve())
     place = Path(tempfile.mkdtemp(prefix="exact-"))
     # What this user has told DVC of a remote, such as a password, is not for one of that name.
-    before = {
-        name: os.environ.get(name) for name in ("DVC_GLOBAL_CONFIG_DIR", "DVC_SYSTEM_CONFIG_DIR")
-    }
+    before = {name: os.environ.get(name) for name in OF_THE_USER}
     os.environ.update(dict.fromkeys(before, str(place / "settings")))
     try:
         clone = place / "clone"
