@@ -61,8 +61,8 @@ UV_LOCK := "{{cookiecutter.project_slug}}/requirements-uv.lock"
 	@.venv/bin/uv pip install --quiet --python .venv --no-deps --no-build-isolation --offline --editable .
 	@touch $@
 
-# An environment whose Python is gone proves nothing.
-ifneq (whole,$(shell { .venv/bin/python -I -c 'import cookiecutter, exact_model, pytest, uv, xdist; print("whole")'; } 2>&1))
+# An environment whose Python is gone proves nothing. Of a status 127, make would print the words.
+ifneq (whole,$(shell .venv/bin/python -I -c 'import cookiecutter, exact_model, pytest, uv, xdist; print("whole")' 2>&1 || :))
 .PHONY: .venv/.made
 endif
 
