@@ -1,6 +1,7 @@
 """The bundled sample is what its script draws, and the model finds the truth it was drawn from."""
 
 import json
+import re
 import sys
 
 import pytest
@@ -45,3 +46,11 @@ def test_model_finds_the_truth(built):
     )
     assert 0.7 < best < 0.8
     assert found > best - 0.03
+
+
+@pytest.mark.slow
+def test_the_projects_own_tests_pass(project):
+    """As its first user runs them, and as its CI does."""
+    done = project.run("make", "test", check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"^\d+ passed in ", done.stdout.splitlines()[-1]), done.stdout

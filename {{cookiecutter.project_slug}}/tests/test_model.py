@@ -4,6 +4,7 @@ import pickle
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import joblib
 import numpy
@@ -90,12 +91,12 @@ def test_bytes_do_not_depend_on_the_process(made):
         "from sklearn.feature_extraction.text import TfidfVectorizer;"
         f"print(hashlib.md5(dumps({made})).hexdigest())"
     )
-    runs = {
-        subprocess.run(
-            [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, stdout=-1, check=True
-        ).stdout
-        for seed in ("1", "2")
-    }
+    source = str(Path(__file__).parents[1] / "src")
+    runs = set()
+    for seed in ("1", "2"):
+        environ = {"PYTHONHASHSEED": seed, "PYTHONPATH": source}
+        words = [sys.executable, "-c", code]
+        runs.add(subprocess.run(words, env=environ, stdout=-1, check=True).stdout)
     assert len(runs) == 1
 
 
